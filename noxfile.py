@@ -156,7 +156,7 @@ def _pip_install(session: nox.Session, *packages: str) -> None:
 
 def _name_the_torch(session: nox.Session) -> None:
     """Say which build of PyTorch came, for it can be gigabytes of CUDA that nothing here uses."""
-    say = "import torch; print('PyTorch', torch.__version__, 'with CUDA', torch.version.cuda or 'no')"
+    say = "import torch; print('PyTorch', torch.__version__, '- CUDA:', torch.version.cuda)"
     session.run("python", "-c", say, log=False)
 
 

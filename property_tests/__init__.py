@@ -1,0 +1,1 @@
+"""The case space, the properties and the campaigns: the only place where all the parts meet."""

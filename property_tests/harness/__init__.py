@@ -1,0 +1,1 @@
+"""Tests that put the harness itself on trial: each check here is shown a fault it must catch."""
