@@ -1,0 +1,238 @@
+"""From the sides' answers to records: every pair of sides held together, case by case."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backproof.case import Case
+from backproof.gradients import Failure, Gradients, Side, Slot, slots_of
+from backproof.names import VERDICTS
+from backproof.records import PairRecord, ParameterRecord
+from oracles import verdict
+from oracles.bound import Bound, bounds_of
+from oracles.verdict import Comparison, Opinion
+
+Answer = Gradients | Failure
+Pair = tuple[str, str]
+
+ERROR = "error"
+# From harmless to worst; a pair's verdict is the worst word among its elements.
+_SEVERITY = (*VERDICTS, ERROR)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A side in the courtroom.
+
+    family: which right formulas its rounding is bounded for (`oracles.bound`)
+    is_oracle: a witness; float oracles decide what lies outside a finite difference's bar
+    """
+
+    side: Side
+    family: str
+    is_oracle: bool
+
+    @property
+    def name(self) -> str:
+        return self.side.name
+
+
+def pairs_of(seats: Sequence[Seat]) -> tuple[Pair, ...]:
+    """Everybody with everybody, the subject's pairs first."""
+    return tuple((a.name, b.name) for a, b in itertools.combinations(seats, 2))
+
+
+def judge(
+    cases: Sequence[Case], seats: Sequence[Seat], *, details: bool = False
+) -> list[tuple[PairRecord, ...]]:
+    """All comparisons of a block of cases, one tuple of records per case, in order.
+
+    With `details` every record carries every layer and parameter, otherwise only those that do
+    not agree.
+    """
+    bounds = {family: bounds_of(cases, family) for family in {seat.family for seat in seats}}
+    answers = {seat.name: seat.side.gradients_of(cases) for seat in seats}
+    return [
+        _judge_case(
+            case,
+            seats,
+            {name: given[i] for name, given in answers.items()},
+            {family: given[i] for family, given in bounds.items()},
+            details,
+        )
+        for i, case in enumerate(cases)
+    ]
+
+
+def _judge_case(
+    case: Case,
+    seats: Sequence[Seat],
+    answers: dict[str, Answer],
+    bounds: dict[str, Bound],
+    details: bool,
+) -> tuple[PairRecord, ...]:
+    opinions: dict[str, dict[str, Opinion] | Failure] = {}
+    for seat in seats:
+        answer, bound = answers[seat.name], bounds[seat.family]
+        opinions[seat.name] = (
+            answer
+            if isinstance(answer, Failure)
+            else verdict.opinions_of(case, answer, seat.side.step_form, bound)
+        )
+    witness = next(iter(bounds.values())).witness
+    comparisons = {
+        pair: _compare_pair(case, opinions[pair[0]], opinions[pair[1]], witness)
+        for pair in pairs_of(seats)
+    }
+    settled = {pair: _settle(pair, comparisons, seats) for pair in comparisons}
+    return tuple(_record(case, pair, settled[pair], details) for pair in settled)
+
+
+def _compare_pair(
+    case: Case,
+    a: dict[str, Opinion] | Failure,
+    b: dict[str, Opinion] | Failure,
+    witness: np.ndarray,
+) -> dict[str, Comparison] | Failure:
+    if isinstance(a, Failure):
+        return a
+    if isinstance(b, Failure):
+        return b
+    return {
+        quantity: verdict.compare(case, quantity, a[quantity], b[quantity], witness)
+        for quantity in verdict.QUANTITIES
+        if quantity in a and quantity in b
+    }
+
+
+def _settle(
+    pair: Pair, comparisons: dict[Pair, dict[str, Comparison] | Failure], seats: Sequence[Seat]
+) -> dict[str, Comparison] | Failure:
+    """Outside a finite difference's bar the other float oracles decide, element by element."""
+    own = comparisons[pair]
+    if isinstance(own, Failure):
+        return own
+    return {
+        quantity: verdict.settle(comparison, _others(pair, quantity, comparisons, seats))
+        for quantity, comparison in own.items()
+    }
+
+
+def _others(
+    pair: Pair,
+    quantity: str,
+    comparisons: dict[Pair, dict[str, Comparison] | Failure],
+    seats: Sequence[Seat],
+) -> list[Comparison]:
+    """What each other oracle said of the side that a finite difference was held against."""
+    oracles = {seat.name for seat in seats if seat.is_oracle}
+    others = []
+    for other, found in comparisons.items():
+        shared = set(pair) & set(other)
+        witness = set(other) - set(pair)
+        if len(shared) != 1 or not witness <= oracles or isinstance(found, Failure):
+            continue
+        comparison = found.get(quantity)
+        # A comparison with a bar in it (OUTSIDE, UNCHECKED) decides nothing.
+        if comparison is not None and (comparison.codes >= verdict.AGREE).all():
+            if not (comparison.codes == verdict.OUTSIDE).any():
+                others.append(comparison)
+    return others
+
+
+def _record(
+    case: Case, pair: Pair, found: dict[str, Comparison] | Failure, details: bool
+) -> PairRecord:
+    if isinstance(found, Failure):
+        message = f"{found.status}: {found.message}"
+        return PairRecord(*pair, verdict=ERROR, worst=None, counts={}, failure=message)
+    places = [(quantity, slot) for quantity in found for slot in reversed(slots_of(case))]
+    counts: dict[str, int] = {}
+    for comparison in found.values():
+        for word, number in _counts(comparison, slice(None)).items():
+            counts[word] = counts.get(word, 0) + number
+    word = _worst_word(counts)
+    worst = max(places, key=lambda place: _rank(found[place[0]], place[1]))
+    keep = details or word != "agree"
+    return PairRecord(
+        *pair,
+        verdict=word,
+        worst=_parameter(case, found[worst[0]], *worst),
+        counts=counts,
+        parameters=tuple(
+            _parameter(case, found[quantity], quantity, slot)
+            for quantity in found
+            for slot in slots_of(case)
+        )
+        if keep
+        else (),
+    )
+
+
+def _rank(comparison: Comparison, slot: Slot) -> tuple[bool, int, float]:
+    """What to name first: a wrong array before a right one; then the layer nearest to the output,
+    for a mistake there spoils every layer below; then the largest error."""
+    part = slice(slot.start, slot.stop)
+    wrong = bool((comparison.codes[part] == verdict.WRONG).any())
+    worst = np.nanmax(comparison.errors[part], initial=-1.0)
+    return wrong, slot.layer if wrong else 0, float(worst)
+
+
+def _parameter(case: Case, comparison: Comparison, quantity: str, slot: Slot) -> ParameterRecord:
+    part = slice(slot.start, slot.stop)
+    a, b = comparison.a[part], comparison.b[part]
+    errors, ulps = comparison.errors[part], comparison.ulps[part]
+    at = _worst_element(errors, comparison.codes[part])
+    counts = _counts(comparison, part)
+    with np.errstate(all="ignore"):
+        norm_a, norm_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+        cosine = float(a @ b) / (norm_a * norm_b) if norm_a and norm_b else float("nan")
+        norm_difference = float(np.linalg.norm(a - b))
+    prefix = "d" if quantity == "gradient" else "step_"
+    return ParameterRecord(
+        parameter=prefix + slot.letter,
+        layer=slot.layer,
+        index=tuple(int(i) for i in np.unravel_index(at, slot.shape)),
+        value_a=float(a[at]),
+        value_b=float(b[at]),
+        bound=float(comparison.bound[part][at]),
+        error_in_bounds=float(errors[at]),
+        error_ulp=float(np.nanmax(ulps, initial=0.0)),
+        norm_a=norm_a,
+        norm_b=norm_b,
+        norm_difference=norm_difference,
+        cosine=cosine,
+        counts=counts,
+        verdict=_worst_word(counts),
+    )
+
+
+def _worst_element(errors: np.ndarray, codes: np.ndarray) -> int:
+    wrong = codes == verdict.WRONG
+    shown = np.where(wrong, errors, -1.0) if wrong.any() else np.nan_to_num(errors, nan=-1.0)
+    return int(np.argmax(shown))
+
+
+def _counts(comparison: Comparison, part: slice) -> dict[str, int]:
+    codes = comparison.codes[part]
+    tally = np.bincount(codes + 1, minlength=len(VERDICTS) + 1)
+    counts = {word: int(tally[code + 1]) for code, word in enumerate(VERDICTS)}
+    counts["unchecked"] = int(tally[0])
+    counts["fd_bar_exceeded"] = int(comparison.cleared[part].sum())
+    return counts
+
+
+def _worst_word(counts: dict[str, int]) -> str:
+    return next((word for word in reversed(VERDICTS) if counts.get(word)), VERDICTS[0])
+
+
+def worst_verdict(records: Sequence[PairRecord]) -> str:
+    """The worst word among some pairs; "error" is worse than any."""
+    return max((record.verdict for record in records), key=_SEVERITY.index, default=VERDICTS[0])
+
+
+def without_parameters(records: Sequence[PairRecord]) -> tuple[PairRecord, ...]:
+    """The records without their per-layer rows."""
+    return tuple(replace(record, parameters=()) for record in records)
