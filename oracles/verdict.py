@@ -13,7 +13,7 @@ A finite difference's bar is an estimate, so outside it an element is only OUTSI
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,7 @@ class Comparison:
     errors: |a - b| in units of the bound that decided; NaN where nothing was decided
     ulps: |a - b| in units in the last place of the larger, in the case's dtype
     cleared: outside a finite difference's bar, but right by another oracle
+    estimate: one of the two is a finite difference, whose bar is no proof
     """
 
     a: Vector
@@ -67,6 +68,7 @@ class Comparison:
     errors: Vector
     ulps: Vector
     cleared: NDArray[np.bool_]
+    estimate: bool = False
 
 
 def opinions_of(case: Case, answer: Gradients, step_form: str, bound: Bound) -> dict[str, Opinion]:
@@ -110,7 +112,9 @@ def compare(case: Case, quantity: str, a: Opinion, b: Opinion, witness: Vector) 
     errors[(codes == WRONG) & ~np.isfinite(errors)] = np.inf
     errors[(codes == INCONCLUSIVE) | (codes == UNCHECKED)] = np.nan
     ulps[apart == 0] = 0.0
-    return Comparison(a.values, b.values, bound, codes, errors, ulps, np.zeros(len(apart), bool))
+    nothing = np.zeros(len(apart), dtype=bool)
+    estimate = a.estimate or b.estimate
+    return Comparison(a.values, b.values, bound, codes, errors, ulps, nothing, estimate)
 
 
 def _codes(apart: Vector, bound: Vector, kink: Vector, a: Opinion, b: Opinion) -> Codes:
@@ -156,4 +160,4 @@ def settle(estimate: Comparison, others: Sequence[Comparison]) -> Comparison:
     codes[outside] = decided
     cleared = outside & ((codes == AGREE) | (codes == KINK))
     errors[outside & (codes != WRONG)] = np.nan
-    return Comparison(estimate.a, estimate.b, estimate.bound, codes, errors, estimate.ulps, cleared)
+    return replace(estimate, codes=codes, errors=errors, cleared=cleared)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backproof.case import Case
-from backproof.gradients import Failure, Gradients, Side, Slot, slots_of
+from backproof.gradients import Failure, Gradients, Side, Slot, Vector, slots_of
 from backproof.names import VERDICTS
 from backproof.records import PairRecord, ParameterRecord
 from oracles import verdict
@@ -16,10 +16,12 @@ from oracles.verdict import Comparison, Opinion
 
 Answer = Gradients | Failure
 Pair = tuple[str, str]
+# Per quantity ("gradient", "step"), or the failure of the side that gave no answer.
+Opinions = dict[str, Opinion] | Failure
+Comparisons = dict[str, Comparison] | Failure
 
 ERROR = "error"
-# From harmless to worst; a pair's verdict is the worst word among its elements.
-_SEVERITY = (*VERDICTS, ERROR)
+_WORST_FIRST = (ERROR, "wrong", "inconclusive", "kink", "agree", "uninformative")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def _judge_case(
     bounds: dict[str, Bound],
     details: bool,
 ) -> tuple[PairRecord, ...]:
-    opinions: dict[str, dict[str, Opinion] | Failure] = {}
+    opinions: dict[str, Opinions] = {}
     for seat in seats:
         answer, bound = answers[seat.name], bounds[seat.family]
         opinions[seat.name] = (
@@ -92,10 +94,10 @@ def _judge_case(
 
 def _compare_pair(
     case: Case,
-    a: dict[str, Opinion] | Failure,
-    b: dict[str, Opinion] | Failure,
+    a: Opinions,
+    b: Opinions,
     witness: np.ndarray,
-) -> dict[str, Comparison] | Failure:
+) -> Comparisons:
     if isinstance(a, Failure):
         return a
     if isinstance(b, Failure):
@@ -107,9 +109,7 @@ def _compare_pair(
     }
 
 
-def _settle(
-    pair: Pair, comparisons: dict[Pair, dict[str, Comparison] | Failure], seats: Sequence[Seat]
-) -> dict[str, Comparison] | Failure:
+def _settle(pair: Pair, comparisons: dict[Pair, Comparisons], seats: Sequence[Seat]) -> Comparisons:
     """Outside a finite difference's bar the other float oracles decide, element by element."""
     own = comparisons[pair]
     if isinstance(own, Failure):
@@ -123,7 +123,7 @@ def _settle(
 def _others(
     pair: Pair,
     quantity: str,
-    comparisons: dict[Pair, dict[str, Comparison] | Failure],
+    comparisons: dict[Pair, Comparisons],
     seats: Sequence[Seat],
 ) -> list[Comparison]:
     """What each other oracle said of the side that a finite difference was held against."""
@@ -135,16 +135,12 @@ def _others(
         if len(shared) != 1 or not witness <= oracles or isinstance(found, Failure):
             continue
         comparison = found.get(quantity)
-        # A comparison with a bar in it (OUTSIDE, UNCHECKED) decides nothing.
-        if comparison is not None and (comparison.codes >= verdict.AGREE).all():
-            if not (comparison.codes == verdict.OUTSIDE).any():
-                others.append(comparison)
+        if comparison is not None and not comparison.estimate:
+            others.append(comparison)
     return others
 
 
-def _record(
-    case: Case, pair: Pair, found: dict[str, Comparison] | Failure, details: bool
-) -> PairRecord:
+def _record(case: Case, pair: Pair, found: Comparisons, details: bool) -> PairRecord:
     if isinstance(found, Failure):
         message = f"{found.status}: {found.message}"
         return PairRecord(*pair, verdict=ERROR, worst=None, counts={}, failure=message)
@@ -155,7 +151,7 @@ def _record(
             counts[word] = counts.get(word, 0) + number
     word = _worst_word(counts)
     worst = max(places, key=lambda place: _rank(found[place[0]], place[1]))
-    keep = details or word != "agree"
+    keep = details or word not in ("agree", "uninformative")
     return PairRecord(
         *pair,
         verdict=word,
@@ -225,12 +221,14 @@ def _counts(comparison: Comparison, part: slice) -> dict[str, int]:
 
 
 def _worst_word(counts: dict[str, int]) -> str:
-    return next((word for word in reversed(VERDICTS) if counts.get(word)), VERDICTS[0])
+    """The verdict of many elements. A hollow element spoils nothing while another one agrees."""
+    return next((word for word in _WORST_FIRST if counts.get(word)), "uninformative")
 
 
 def worst_verdict(records: Sequence[PairRecord]) -> str:
     """The worst word among some pairs; "error" is worse than any."""
-    return max((record.verdict for record in records), key=_SEVERITY.index, default=VERDICTS[0])
+    said = {record.verdict for record in records}
+    return next((word for word in _WORST_FIRST if word in said), "uninformative")
 
 
 def without_parameters(records: Sequence[PairRecord]) -> tuple[PairRecord, ...]:
