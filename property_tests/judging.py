@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backproof.case import Case
-from backproof.gradients import Failure, Gradients, Side, Slot, Vector, slots_of
+from backproof.gradients import Failure, Gradients, Side, Slot, slots_of
 from backproof.names import VERDICTS
 from backproof.records import PairRecord, ParameterRecord
 from oracles import verdict
