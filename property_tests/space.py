@@ -12,7 +12,7 @@ small enough for paper.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -31,7 +31,7 @@ class Choose(Protocol):
 
 @dataclass(frozen=True)
 class Claims:
-    """The part of the space that is wanted: what a learner's program supports, or where a law holds.
+    """The part of the space that is wanted: what a program supports, or where a law holds.
 
     Each field lists what is allowed; the default is everything. An option outside the closed lists
     of `names` is possible for `slopes` alone (a learner's own leaky slope); such a case has no
@@ -149,16 +149,16 @@ def _network(
     choose: Choose, size: str, loss: str, claims: Claims
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     allowed = _within("activations", names.ACTIVATIONS, claims.activations)
-    hidden = [name for name in allowed if name != "softmax"]
-    depths = [d for d in DEPTHS[size] if d in claims.depths and (d == 1 or hidden)]
+    hidden = tuple(name for name in allowed if name != "softmax")
+    depths = tuple(d for d in DEPTHS[size] if d in claims.depths and (d == 1 or hidden))
     if not depths:
         raise CaseError(
             f"`claims` leaves no depth in a {size} case: depths {claims.depths}, "
-            f"hidden activations {tuple(hidden)}; claim one more."
+            f"hidden activations {hidden}; claim one more."
         )
     depth = choose("depth", depths)
     k = _up_to("max_width", WIDTHS[size], claims.max_width)
-    widths, activations = [choose("width of X", k)], []
+    widths, activations = [choose("width of X", k)], list[str]()
     mixed = depth > 2 and choose("hidden layers", HIDDEN) == "mixed"
     for layer in range(1, depth):
         widths.append(choose(f"width of layer {layer}", k))
@@ -175,12 +175,12 @@ def _network(
 def _losses(claims: Claims) -> Sequence[str]:
     """The losses whose output activation is claimed too (a squared error takes any)."""
     outputs = names.OUTPUT_ACTIVATION
-    reachable = [x for x in names.LOSSES if outputs.get(x, "") in ("", *claims.activations)]
+    reachable = tuple(x for x in names.LOSSES if outputs.get(x, "") in ("", *claims.activations))
     return _within("losses", reachable, claims.losses)
 
 
 def _within(field: str, options: Sequence[T], allowed: Sequence[T]) -> Sequence[T]:
-    left = [option for option in options if option in allowed]
+    left = tuple(option for option in options if option in allowed)
     if not left:
         raise CaseError(
             f"`claims.{field}` is {tuple(allowed)}, which leaves no case; "
@@ -190,22 +190,23 @@ def _within(field: str, options: Sequence[T], allowed: Sequence[T]) -> Sequence[
 
 
 def _up_to(field: str, options: Sequence[int], most: int) -> Sequence[int]:
-    left = [option for option in options if option <= most]
+    left = tuple(option for option in options if option <= most)
     if not left:
         raise CaseError(f"`claims.{field}` is {most}, which leaves no case; use 1 or more.")
     return left
 
 
 def _scales(dtype: str) -> Sequence[int]:
-    return [scale for scale in SCALES if abs(scale) <= _MOST_SCALE[dtype]]
+    return tuple(scale for scale in SCALES if abs(scale) <= _MOST_SCALE[dtype])
 
 
 def _slope(choose: Choose, activations: Sequence[str], regime: str, claims: Claims) -> float:
     if not claims.slopes:
         raise CaseError("`claims.slopes` is empty; name a slope of leaky_relu, such as 1/64.")
-    quarter = 1 / 4 in claims.slopes
-    if "leaky_relu" not in activations or (regime in EXACT_REGIMES and quarter):
-        return 1 / 4 if regime in EXACT_REGIMES and quarter else claims.slopes[0]
+    if "leaky_relu" not in activations:
+        return claims.slopes[0]
+    if regime in EXACT_REGIMES and 1 / 4 in claims.slopes:
+        return 1 / 4
     return choose("slope", claims.slopes)
 
 
@@ -225,7 +226,7 @@ _CAMPAIGN, _CHOICES = 2, 3
 _MOST_CHOICES = 64
 
 
-def _counter(seed: int, index: int) -> Callable[..., T]:
+def _counter(seed: int, index: int) -> Choose:
     start = int(drawing.bits(seed, _CAMPAIGN, 1)[0])
     words = iter(drawing.bits((start + index) % 2**48, _CHOICES, _MOST_CHOICES).tolist())
 
