@@ -55,8 +55,10 @@ class TorchAutograd:
         Ws = [self._leaf(W) for W in case.arrays.weights]
         bs = [None if b is None else self._leaf(b) for b in case.arrays.biases]
         self._loss(case, Ws, bs).backward()
-        weights = _flat(self._torch, Ws, bs)
-        gradient = _flat(self._torch, [W.grad for W in Ws], [None if b is None else b.grad for b in bs])
+        both = zip(Ws, bs, strict=True)
+        leaves = [array for pair in both for array in pair if array is not None]
+        weights = _flat(self._torch, leaves)
+        gradient = _flat(self._torch, [leaf.grad for leaf in leaves])
         return Gradients(
             gradient=gradient.numpy().astype(np.float64),
             step=self._step(weights, gradient, case.alpha).numpy().astype(np.float64),
@@ -142,11 +144,9 @@ def _rows(case: Case) -> int:
     return case.n if case.reduction == "mean" else 1
 
 
-def _flat(torch: Any, Ws: Sequence[Tensor], bs: Sequence[Tensor | None]) -> Tensor:
-    """(P,) without a gradient, in the order W_1, b_1, W_2, ..."""
-    both = zip(Ws, bs, strict=True)
-    parts = [array.detach().ravel() for pair in both for array in pair if array is not None]
-    return torch.cat(parts)
+def _flat(torch: Any, arrays: Sequence[Tensor]) -> Tensor:
+    """W_1, b_1, W_2, ... -> (P,), cut off from the graph."""
+    return torch.cat([array.detach().ravel() for array in arrays])
 
 
 @contextmanager
