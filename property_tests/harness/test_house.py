@@ -7,6 +7,7 @@ also shown a file that breaks it.
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -257,3 +258,20 @@ def test_a_file_that_is_too_long_is_named() -> None:
 )
 def test_the_readme_names_the_two_commands(command: str) -> None:
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def missing_files(text: str) -> list[str]:
+    """Paths in back-ticks that are not in the clone; a `*` must match something."""
+    named = re.findall(r"`([\w.*]+(?:/[\w.*]+)*(?:/|\.py|\.toml|\.txt))`", text)
+    assert named, "the text names no file"
+    return sorted(path for path in set(named) if not list(ROOT.glob(path)))
+
+
+def test_the_recipes_name_files_that_exist() -> None:
+    gone = missing_files((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert gone == [], f"CONTRIBUTING.md sends people to {', '.join(gone)}"
+
+
+def test_a_recipe_with_a_file_that_is_gone_is_seen() -> None:
+    text = "see `noxfile.py`, `property_tests/harness/`, `oracles/gone.py` and `reports/x_*.py`"
+    assert missing_files(text) == ["oracles/gone.py", "reports/x_*.py"]
