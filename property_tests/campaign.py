@@ -7,10 +7,11 @@ was not.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from backproof import casefiles
 from backproof.case import Case
 from backproof.errors import BackproofError, RunFileError
 from backproof.records import (
@@ -32,6 +33,8 @@ from property_tests.shrinking import shrink
 BLOCK = 256
 # The worst cases that are shown with every layer and parameter.
 WORST = 100
+# Tries, not seconds, end a search: the same run must shrink to the same case on every machine.
+MOST_TRIES, NO_DEADLINE = 400, float("inf")
 # A mistake fails in many cases; a few cells, one smallest net each, are what a person looks at.
 MOST_SHRUNK = 4
 
@@ -95,7 +98,7 @@ def conduct(
         with _rewritten(path, [docket.header, *docket.lines, *results]) as file:
             try:
                 _judge_rest(docket, seats, run, file, rows_all, progress)
-                _look_into(docket, seats, run, file, rows_all, progress)
+                _look_into(docket, seats, run, file, path.parent, rows_all, progress)
                 run.footer = outcome.footer(run)
             except KeyboardInterrupt:
                 run.footer = outcome.interrupted(run)
@@ -173,6 +176,7 @@ def _look_into(
     seats: Sequence[Seat],
     run: Run,
     file: TextIO,
+    folder: Path,
     rows_all: bool,
     progress: Progress,
 ) -> None:
@@ -185,11 +189,13 @@ def _look_into(
     cells = list(outcome.cells(run).items())[:MOST_SHRUNK]
     for done, (cell, index) in enumerate(cells):
         progress("shrinking", done, len(cells))
-        run.shrunk.append(_shrunk(docket, seats, cell, index))
+        run.shrunk.append(_shrunk(docket, seats, cell, index, folder))
     file.writelines(map(line_of, [*run.details, *run.shrunk]))
 
 
-def _shrunk(docket: Docket, seats: Sequence[Seat], cell: outcome.Cell, index: int) -> ShrunkLine:
+def _shrunk(
+    docket: Docket, seats: Sequence[Seat], cell: outcome.Cell, index: int, folder: Path
+) -> ShrunkLine:
     """The smallest case in which the same pair disagrees about the same kind of parameter."""
     pair_seats = [seat for seat in seats if seat.name in (cell.a, cell.b)]
 
@@ -197,11 +203,12 @@ def _shrunk(docket: Docket, seats: Sequence[Seat], cell: outcome.Cell, index: in
         (pairs,) = judge([case], pair_seats)
         return any(outcome.cell_of(pair) == cell for pair in pairs)
 
-    smallest = shrink(docket.cases[index], fails)
+    smallest = shrink(
+        docket.cases[index], fails, max_tries=MOST_TRIES, deadline_seconds=NO_DEADLINE
+    )
     (pairs,) = judge([smallest], pair_seats, details=True)
     if smallest.given is not None:
-        # A shrunk batch of real data is a new case file; its arrays belong beside the run.
-        smallest = replace(smallest)
+        casefiles.save(smallest, folder / "cases")
     return ShrunkLine(index, str(cell), case_line(index, smallest, "shrunk"), pairs)
 
 

@@ -79,7 +79,7 @@ def _judge_case(
     for seat in seats:
         answer, bound = answers[seat.name], bounds[seat.family]
         opinions[seat.name] = (
-            answer
+            replace(answer, status=f"{seat.name} {answer.status}")  # whose failure it was
             if isinstance(answer, Failure)
             else verdict.opinions_of(case, answer, seat.side.step_form, bound)
         )

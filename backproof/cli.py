@@ -1,0 +1,210 @@
+"""The command line: words in, one exit code out.
+
+0 agrees; 1 disagrees; 2 the call or the target is broken (one sentence); 3 a promised check was
+not made, an oracle died, or too much was inconclusive; 130 interrupted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from backproof import __version__
+from backproof.errors import BackproofError
+
+INTERRUPTED = 130
+
+_EPILOG = """\
+exit codes: 0 agrees, 1 disagrees, 2 the call or the target is broken,
+3 a promised check is missing, 130 interrupted"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except BackproofError as error:
+        print(f"backproof: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("backproof: interrupted before anything was judged.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # `backproof ... | head`: the reader has seen enough
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="backproof",
+        description="Is this hand-written backprop right, and if not, where?",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"backproof {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_verify(commands)
+    _add_replay(commands)
+    _add_report(commands)
+    return parser
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="put an implementation on trial before every oracle, over many random cases",
+        description="Draw cases, let the implementation and every oracle answer them, compare "
+        "within proved rounding bounds, and write run.jsonl, CSV and HTML.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verify.set_defaults(command=_verify)
+    verify.add_argument(
+        "--impl",
+        metavar="FILE[:FUNCTION]",
+        help="the implementation under test, `backprop(weights, biases, X, Y, activations, loss)` "
+        "in a Python file (default: backproof's own reference_impl)",
+    )
+    verify.add_argument(
+        "--cases",
+        type=_count,
+        default=1000,
+        metavar="N",
+        help="how many random cases (default 1000)",
+    )
+    verify.add_argument(
+        "--seed", type=_seed, default=0, metavar="S", help="of the random cases (default 0)"
+    )
+    verify.add_argument(
+        "--cases-from",
+        type=Path,
+        metavar="FILE",
+        help="the cases of an earlier run.jsonl, or one case file (.npz), instead of random ones",
+    )
+    verify.add_argument(
+        "--data",
+        metavar="NAMES",
+        help="also real data, along a training run of the reference: all, or some of digits, "
+        "wine, breast_cancer, diabetes, joined by commas",
+    )
+    verify.add_argument(
+        "--oracles",
+        metavar="NAMES",
+        help="some of torch_autograd, jax_grad, finite_difference, joined by commas "
+        "(default: all that are installed; one that is named must be there)",
+    )
+    verify.add_argument(
+        "--out",
+        type=Path,
+        default=Path("backproof-report"),
+        metavar="DIR",
+        help="folder for index.html, agreement.csv, summary.csv, run.jsonl "
+        "(default backproof-report)",
+    )
+    verify.add_argument(
+        "--resume", action="store_true", help="go on with the run that was stopped in --out"
+    )
+    verify.add_argument(
+        "--rows",
+        choices=("worst", "all"),
+        default="worst",
+        help="layers and parameters in agreement.csv: of the worst cases and all that do not "
+        "agree (default), or of all cases",
+    )
+
+
+def _add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="one case again, all sides next to each other",
+        description="Answer one case again with the implementation and every oracle, and print "
+        "their numbers next to each other.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    replay.set_defaults(command=_replay)
+    replay.add_argument("token", help="from a report or a log, or a case file (.npz)")
+    replay.add_argument("--impl", metavar="FILE[:FUNCTION]", help="as in verify")
+    replay.add_argument("--oracles", metavar="NAMES", help="as in verify")
+    replay.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the run's folder, where a file:... token finds its case file",
+    )
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    report = commands.add_parser(
+        "report",
+        help="CSV and HTML again, from a run.jsonl",
+        description="Make agreement.csv, summary.csv and index.html from a run.jsonl.",
+    )
+    report.set_defaults(command=_report)
+    report.add_argument("run", type=Path, help="a run.jsonl, or the folder it stands in")
+    report.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to write (default: beside the run)"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > 10**7:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cases; use 0 to 10000000")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; use 0 to 4294967295")
+    return int(text)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from backproof import suite, terminal
+
+    suite.load_suite()
+    from property_tests import verification
+
+    screen = terminal.Screen()
+    run, paths = verification.verify(
+        verification.Plan(
+            impl=options.impl,
+            cases=options.cases,
+            seed=options.seed,
+            cases_from=options.cases_from,
+            data=options.data,
+            oracles=options.oracles,
+            out=options.out,
+            resume=options.resume,
+            rows_all=options.rows == "all",
+        ),
+        screen,
+    )
+    screen.verdict(run, paths)
+    assert run.footer is not None
+    return run.footer.exit_code
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from backproof import suite, terminal
+
+    suite.load_suite()
+    from property_tests import replaying
+
+    replayed = replaying.replay(options.token, options.impl, options.oracles, options.out)
+    terminal.Screen().replay(replayed)
+    return replayed.exit_code
+
+
+def _report(options: argparse.Namespace) -> int:
+    from backproof import runfile, suite, terminal
+
+    suite.load_suite()
+    from reports import write_reports
+
+    path = options.run / runfile.NAME if options.run.is_dir() else options.run
+    run = runfile.read_run(path)
+    paths = write_reports(run, options.out or path.parent)
+    terminal.Screen().verdict(run, paths)
+    return run.footer.exit_code if run.footer else 3

@@ -1,0 +1,218 @@
+"""What a person sees in the terminal: progress, the verdict, one case in numbers.
+
+On a terminal there is colour and a progress bar; elsewhere (a log, CI, NO_COLOR) the same in
+plain lines. Names and messages come from outside and are printed as text, never as markup.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from backproof.gradients import Failure, slots_of
+from backproof.records import CaseLine, PairRecord, ResultLine, Run
+
+if TYPE_CHECKING:
+    from property_tests.replaying import Replayed
+
+# How many failures are spelled out; the report has all.
+_SHOWN = 5
+_DISPLAY = {"dW": "dW", "db": "db", "step_W": "ΔW", "step_b": "Δb"}
+_NOT_ELEMENTS = ("unchecked", "fd_bar_exceeded")
+
+
+class Screen:
+    """Prints to stdout; progress goes to stderr, so that output can be piped."""
+
+    def __init__(self) -> None:
+        self.out = Console(highlight=False, soft_wrap=True)
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._phase = ""
+        self._tenth = -1
+
+    def say(self, text: str) -> None:
+        """One line about what is going on."""
+        self._end_bar()
+        self.err.print(Text(f"backproof: {text}"))
+
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """A bar on a terminal; elsewhere a plain line at each tenth."""
+        if self.err.is_terminal:
+            self._advance_bar(phase, done, total)
+            return
+        tenth = 10 * done // total if total else 10
+        if (phase, tenth) != (self._phase, self._tenth):
+            self._phase, self._tenth = phase, tenth
+            self.err.print(Text(f"backproof: {phase} {done} of {total}"))
+
+    def _advance_bar(self, phase: str, done: int, total: int) -> None:
+        if self._bar is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._bar = Progress(*columns, TimeRemainingColumn(), console=self.err, transient=True)
+            self._bar.start()
+        if phase != self._phase:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._phase = phase
+            self._bar.add_task(phase, total=total)
+        self._bar.update(self._bar.task_ids[-1], completed=done)
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            self._phase = ""
+
+    def verdict(self, run: Run, paths: Sequence[Path]) -> None:
+        """The run in a few lines: does it agree, what is wrong first, where to look."""
+        self._end_bar()
+        style = "bold green" if run.footer and run.footer.exit_code == 0 else "bold red"
+        self.out.print(Text(headline(run), style=style))
+        for line in (*_failures(run), *_remarks(run)):
+            self.out.print(Text(line))
+        if paths:
+            self.out.print(Text(f"look at {paths[-1]}"))
+
+    def replay(self, replayed: "Replayed") -> None:
+        """One case: what it is, every number of every side, and every comparison."""
+        self.out.print(Text(f"case {replayed.token}", style="bold"))
+        self.out.print(Text(described(replayed.case)))
+        for name, how in replayed.missing.items():
+            self.out.print(Text(f"{name} is missing and is not counted: {how}"))
+        for name, answer in replayed.answers.items():
+            if isinstance(answer, Failure):
+                self.out.print(Text(f"{name} gave no answer, {answer.status}: {answer.message}"))
+        self.out.print(_numbers(replayed))
+        self.out.print(_comparisons(replayed.pairs))
+
+
+def headline(run: Run) -> str:
+    """The verdict on a run as one sentence."""
+    footer, subject = run.footer, run.header.subject
+    if footer is None:
+        return f"This run is not whole: {len(run.results)} of {run.header.cases} cases were judged."
+    checks = f"{footer.made} of {footer.promised} promised checks made"
+    if not footer.complete:
+        return f"This run is incomplete ({footer.reason}): {footer.disagreements} wrong so far."
+    if footer.exit_code == 0:
+        worst = max(_errors(run), default=0.0)
+        return (
+            f"{subject} agrees in all {len(run.results)} cases: 0 wrong, {checks}; "
+            f"the largest error is {worst:.2g} of what rounding explains."
+        )
+    return f"{footer.reason[0].upper()}{footer.reason[1:]} ({checks})."
+
+
+def _errors(run: Run) -> Iterator[float]:
+    """In units of the bound, of the subject's pairs; a finite difference's bar is no bound."""
+    for result in run.results:
+        for pair in result.pairs:
+            if run.header.subject in (pair.a, pair.b) and pair.b != "finite_difference":
+                if pair.worst is not None and pair.worst.error_in_bounds >= 0:
+                    yield pair.worst.error_in_bounds
+
+
+def _failures(run: Run) -> Iterator[str]:
+    """The smallest case of each kind of failure, then the first failing ones, in words."""
+    for shrunk in run.shrunk:
+        yield f"smallest case of: {shrunk.cell}"
+        yield from _failure(shrunk.case, shrunk.pairs)
+    failing = [result for result in run.results if result.verdict in ("wrong", "error")]
+    for result in failing[:_SHOWN]:
+        yield from _failure(run.cases[result.index], _subject_first(run, result))
+    if len(failing) > _SHOWN:
+        yield f"{len(failing) - _SHOWN} more cases fail; agreement.csv has all."
+
+
+def _subject_first(run: Run, result: ResultLine) -> list[PairRecord]:
+    return [pair for pair in result.pairs if run.header.subject in (pair.a, pair.b)]
+
+
+def _failure(case: CaseLine, pairs: Sequence[PairRecord]) -> Iterator[str]:
+    pair = next((pair for pair in pairs if pair.verdict in ("wrong", "error")), None)
+    if pair is not None:
+        yield f"  {sentence(pair)}"
+        yield f"    backproof replay {case.token}    ({_shape(case)})"
+
+
+def sentence(pair: PairRecord) -> str:
+    """A disagreement as a learner reads it: who, which derivative, where, the numbers, by whom."""
+    worst = pair.worst
+    if worst is None:
+        return pair.failure
+    place = f"{_DISPLAY[worst.parameter]}_{worst.layer}[{', '.join(map(str, worst.index))}]"
+    return (
+        f"{pair.a}: {place} = {worst.value_a:.17g}, but {pair.b} says {worst.value_b:.17g} "
+        f"(layer {worst.layer}, {worst.error_in_bounds:.3g} times the bound)"
+    )
+
+
+def _shape(case: CaseLine) -> str:
+    widths = "-".join(map(str, case.widths))
+    return f"{widths}, {'/'.join(case.activations)}, {case.loss}, n = {case.n}, {case.dtype}"
+
+
+def _remarks(run: Run) -> Iterator[str]:
+    """What was not judged, and who was missing: never counted as agreement."""
+    counts = run.footer.counts if run.footer else {}
+    elements = sum(number for word, number in counts.items() if word not in _NOT_ELEMENTS)
+    hollow = {word: counts.get(word, 0) for word in ("uninformative", "kink", "inconclusive")}
+    if elements:
+        shares = ", ".join(f"{n} {word}" for word, n in hollow.items())
+        yield f"{elements} elements compared: {counts.get('agree', 0)} agree, {shares}."
+    if counts.get("unchecked"):
+        yield f"{counts['unchecked']} elements have no finite difference (kinks, large nets)."
+    if counts.get("fd_bar_exceeded"):
+        yield f"{counts['fd_bar_exceeded']} lay outside a finite difference's bar, and were cleared."
+    for name, how in run.header.missing.items():
+        yield f"{name} is missing and was not counted: {how}"
+
+
+def described(case: object) -> str:
+    """All fields of a case that matter, in one line."""
+    fields = ("widths", "activations", "loss", "reduction", "bias", "n", "alpha", "regime")
+    more = ("scale", "dtype", "seed", "slope")
+    return ", ".join(f"{name} {_short(getattr(case, name))}" for name in (*fields, *more))
+
+
+def _short(value: object) -> str:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _numbers(replayed: "Replayed") -> Table:
+    """Every element: the layer, the element, each side's number, the bound of the subject."""
+    table = Table("element", *replayed.answers, "bound E", box=None, pad_edge=False)
+    for slot in slots_of(replayed.case):
+        for at in range(slot.start, slot.stop):
+            index = np.unravel_index(at - slot.start, slot.shape)
+            name = f"d{slot.letter}_{slot.layer}[{', '.join(str(int(i)) for i in index)}]"
+            row = [_number(answer, at) for answer in replayed.answers.values()]
+            table.add_row(name, *row, f"{replayed.bound.gradient[at]:.2g}")
+    return table
+
+
+def _number(answer: object, at: int) -> str:
+    gradient = getattr(answer, "gradient", None)
+    step = getattr(answer, "step", None)
+    if gradient is not None:
+        return f"{gradient[at]:.17g}"
+    return "-" if step is None else f"Δ {step[at]:.17g}"
+
+
+def _comparisons(pairs: Sequence[PairRecord]) -> Table:
+    table = Table("pair", "verdict", "worst", "in bounds", "ULP", box=None, pad_edge=False)
+    for pair in pairs:
+        worst = pair.worst
+        if worst is None:
+            table.add_row(f"{pair.a} x {pair.b}", pair.verdict, pair.failure, "", "")
+            continue
+        place = f"{_DISPLAY[worst.parameter]}_{worst.layer}{list(worst.index)}"
+        numbers = (f"{worst.error_in_bounds:.3g}", f"{worst.error_ulp:.3g}")
+        table.add_row(f"{pair.a} x {pair.b}", pair.verdict, place, *numbers)
+    return table
