@@ -106,7 +106,7 @@ def package(session: nox.Session) -> None:
     """Build sdist and wheel; try the wheel in an empty environment, as a learner would."""
     session.log("installing the build tools")
     _pip_install(session, "--quiet", "hatchling", "build", "virtualenv")
-    scratch = Path(session.create_tmp())
+    scratch = Path(session.create_tmp()).resolve()
     shutil.rmtree(scratch)  # nothing of an earlier run may be taken for this one's
     scratch.mkdir()
     built, of_tree, empty = scratch / "dist", scratch / "of_tree", scratch / "empty"

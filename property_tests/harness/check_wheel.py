@@ -19,7 +19,7 @@ SUITE = ("reference_impl", "oracles", "property_tests", "reports")
 SMALL_INSTALL = {
     "backproof", "numpy", "python-flint",
     "rich", "markdown-it-py", "mdurl", "pygments",
-    "pip",
+    "pip", "setuptools",  # an empty environment of Python 3.11 has them
 }  # fmt: skip
 
 # A learner's folder in which every name of the suite is taken, by files that must not be loaded.
