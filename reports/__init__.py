@@ -1,0 +1,52 @@
+"""From a run to what people read: two CSV files and one HTML page.
+
+The only place that imports pandas. It computes no verdict: it sums, ranks and shows what the
+records of `run.jsonl` say.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from backproof.errors import BackproofError
+from backproof.records import Run
+from reports import html, tables
+
+
+def write_reports(run: Run, folder: Path) -> list[Path]:
+    """Write `agreement.csv`, `summary.csv` and `index.html` into `folder`; the same run gives the
+    same bytes.
+
+    Raises MissingExtraError without pandas, BackproofError where the folder cannot be written;
+    each file is then whole or as it was before.
+    """
+    summary = list(tables.summary_rows(run))
+    texts = {
+        "agreement.csv": tables.csv_text(tables.agreement_table(run)),
+        "summary.csv": tables.csv_text(tables.table_of(tables.SummaryRow, summary)),
+        "index.html": html.page(run, summary),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write_whole(folder / name, text) for name, text in texts.items()]
+    except OSError as error:
+        raise BackproofError(
+            f"the reports cannot be written into {folder} ({error.strerror or error}); "
+            "make room or choose another --out."
+        ) from None
+
+
+def _write_whole(path: Path, text: str) -> Path:
+    """Write beside the path and rename: a killed process leaves no half file under a whole name."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    return path

@@ -1,0 +1,284 @@
+"""Section 6: the worst cases, each with its numbers side by side and the way to see it again.
+
+Wrong cases come first, the smallest that fails and the worst: the shrunk case is easy to follow,
+but understates the error.
+"""
+
+import math
+import shlex
+from collections.abc import Iterable, Sequence
+
+from backproof.records import CaseLine, PairRecord, ParameterRecord, Run
+from reports.audit import is_own
+from reports.markup import (
+    Markup,
+    counted,
+    join,
+    pair_name,
+    plural,
+    short,
+    table,
+    tag,
+)
+from reports.snippet import numpy_snippet
+from reports.tables import element, measure
+
+_CLOSEST = 10
+_MOST_TOKENS = 5
+_MOST_SHRUNK = 6
+
+
+def worst_section(run: Run) -> Markup:
+    """Wrong cases of the subject, then of oracles among themselves, then the closest calls."""
+    details = {(line.index, p.a, p.b): p.parameters for line in run.details for p in line.pairs}
+    cases = {case.index: case for case in run.cases}
+    told = {
+        line.index: (cases[line.index], [_detailed(p, line.index, details) for p in line.pairs])
+        for line in run.results
+    }
+    own = _wrong(run, told, subject=True)
+    foreign = _wrong(run, told, subject=False)
+    return join(
+        _wrong_block(run, told, own, f"Cases that {run.header.subject} got wrong"),
+        _wrong_block(run, told, foreign, "Cases in which oracles contradict each other"),
+        _closest(told),
+    )
+
+
+Told = dict[int, tuple[CaseLine, list[PairRecord]]]
+
+
+def _detailed(
+    pair: PairRecord,
+    index: int,
+    details: dict[tuple[int, str, str], tuple[ParameterRecord, ...]],
+) -> PairRecord:
+    if pair.parameters:
+        return pair
+    parameters = details.get((index, pair.a, pair.b), ())
+    return PairRecord(
+        pair.a, pair.b, pair.verdict, pair.worst, pair.counts, parameters, pair.failure
+    )
+
+
+def _wrong(run: Run, told: Told, *, subject: bool) -> list[tuple[float, int]]:
+    """(-error, index) of each case with a wrong comparison, the worst first."""
+    found = []
+    for index, (_, pairs) in told.items():
+        errors = [
+            measure(pair)[0]
+            for pair in pairs
+            if pair.verdict == "wrong" and is_own(run, pair) == subject
+        ]
+        if errors:
+            found.append((-max(0.0 if math.isnan(e) else e for e in errors), index))
+    return sorted(found)
+
+
+def _wrong_block(run: Run, told: Told, wrong: list[tuple[float, int]], title: str) -> Markup:
+    if not wrong:
+        return Markup()
+    indices = [index for _, index in wrong]
+    shrunk = [line for line in run.shrunk if line.of in indices]
+    minimal = [
+        _card(
+            f"Smallest case that fails like case {line.of}",
+            line.case,
+            list(line.pairs),
+            note=f"What the two have in common: {line.cell}.",
+            opened=True,
+        )
+        for line in shrunk[:_MOST_SHRUNK]
+    ]
+    case, pairs = told[indices[0]]
+    worst = _card(f"Worst of them: case {case.index}", case, pairs, opened=True)
+    return join(
+        tag("h3", f"{title}: {counted(len(wrong))}"),
+        minimal or tag("p", "No smaller case was looked for."),
+        worst,
+        _others([told[index][0] for index in indices[1 : _MOST_TOKENS + 1]], len(wrong) - 1),
+    )
+
+
+def _others(cases: Sequence[CaseLine], number: int) -> Markup:
+    if not cases:
+        return Markup()
+    tokens = [tag("li", f"case {case.index}: ", tag("code", case.token)) for case in cases]
+    more = number - len(cases)
+    rest = tag("li", f"and {counted(more)} more, in agreement.csv") if more else ""
+    return join(tag("p", "The next worst:"), tag("ul", tokens, rest, class_="tokens"))
+
+
+def _closest(told: Told) -> Markup:
+    """The cases that came nearest to the bound without leaving it."""
+    ranked = []
+    for index, (_, pairs) in told.items():
+        if any(pair.verdict in ("wrong", "error") for pair in pairs):
+            continue
+        errors = [error for pair in pairs if not math.isnan(error := measure(pair)[0])]
+        if errors:
+            ranked.append((-max(errors), index))
+    if not ranked:
+        return tag("p", "No case could be measured without a wrong comparison.")
+    shown = sorted(ranked)[:_CLOSEST]
+    return join(
+        tag("h3", f"Nearest to the bound: {plural(len(shown), 'case')}"),
+        tag("p", "Not wrong; the largest errors that rounding still explains. Open one to see it."),
+        [_folded(*told[index], -error) for error, index in shown],
+    )
+
+
+def _folded(case: CaseLine, pairs: list[PairRecord], error: float) -> Markup:
+    place = _largest(pairs)
+    where = f"layer {place.layer}, {place.parameter}{element(place)}" if place else ""
+    return tag(
+        "details",
+        tag("summary", tag("b", short(error)), f" case {case.index} · {network(case)} · {where}"),
+        _body(case, pairs),
+        class_="case",
+    )
+
+
+def _largest(pairs: Iterable[PairRecord]) -> ParameterRecord | None:
+    measured = [p for p in pairs if p.worst is not None and not math.isnan(measure(p)[0])]
+    return max(measured, key=lambda pair: measure(pair)[0]).worst if measured else None
+
+
+def network(case: CaseLine) -> str:
+    """The net in one line: 3-5-2 tanh/identity, half_squared_error."""
+    return f"{'-'.join(map(str, case.widths))} {'/'.join(case.activations)}, {case.loss}"
+
+
+def _card(
+    title: str, case: CaseLine, pairs: list[PairRecord], *, note: str = "", opened: bool
+) -> Markup:
+    return tag(
+        "article",
+        tag("h4", title),
+        tag("p", _sentence(pairs)),
+        tag("p", note, class_="note") if note else "",
+        _body(case, pairs, opened=opened),
+        class_="case",
+    )
+
+
+def _sentence(pairs: list[PairRecord]) -> Markup:
+    """Layer, parameter, element and both numbers of the first wrong comparison, in words."""
+    pair = next((p for p in pairs if p.verdict == "wrong" and p.worst is not None), None)
+    if pair is None or pair.worst is None:
+        return join("No comparison in this case is wrong.")
+    worst = pair.worst
+    return join(
+        f"Layer {worst.layer}, ",
+        tag("code", f"{worst.parameter}{element(worst)}"),
+        ": ",
+        tag("code", pair.a),
+        " has ",
+        tag("code", repr(worst.value_a)),
+        ", ",
+        tag("code", pair.b),
+        " has ",
+        tag("code", repr(worst.value_b)),
+        f". They lie {short(worst.error_in_bounds)} times as far apart as rounding explains.",
+    )
+
+
+def _body(case: CaseLine, pairs: list[PairRecord], *, opened: bool = False) -> Markup:
+    detailed = [pair for pair in pairs if pair.parameters]
+    return join(
+        _fields(case),
+        _side_by_side(pairs),
+        [_parameters(pair, opened=opened and pair.verdict == "wrong") for pair in detailed],
+        _reproduction(case),
+    )
+
+
+def _fields(case: CaseLine) -> Markup:
+    told = [
+        ("token", case.token),
+        ("network", "-".join(map(str, case.widths))),
+        ("activations", "/".join(case.activations)),
+        ("loss", f"{case.loss}, {case.reduction}"),
+        ("bias", case.bias),
+        ("rows n", str(case.n)),
+        ("alpha", repr(case.alpha)),
+        ("numbers", f"{case.regime}, × 2^{case.scale}, {case.dtype}"),
+        ("origin", case.origin),
+    ]
+    return tag(
+        "dl",
+        [tag("div", tag("dt", name), tag("dd", tag("code", value))) for name, value in told],
+        class_="fields",
+    )
+
+
+def _side_by_side(pairs: list[PairRecord]) -> Markup:
+    return table(
+        "The worst array of each pair, at its worst element",
+        ["a × b", "verdict", "where", "value of a", "value of b", *_ERROR_HEADS],
+        [_pair_row(pair) for pair in pairs],
+        class_="numbers",
+        label="Numbers side by side",
+    )
+
+
+_ERROR_HEADS = ("bound", "error / bound", "ULP")
+
+
+def _pair_row(pair: PairRecord) -> list[Markup]:
+    head, verdict = pair_name(pair.a, pair.b), _verdict(pair.verdict)
+    if pair.worst is None:
+        said = pair.failure.strip().partition("\n")[0][:200]
+        return [head, verdict, tag("td", said or "no answer", colspan=6)]
+    worst = pair.worst
+    where = join(f"layer {worst.layer} ", tag("code", f"{worst.parameter}{element(worst)}"))
+    return [head, verdict, where, *_values(worst)]
+
+
+def _values(record: ParameterRecord) -> list[Markup]:
+    return [
+        tag("td", repr(record.value_a), class_="num"),
+        tag("td", repr(record.value_b), class_="num"),
+        tag("td", short(record.bound), class_="num"),
+        tag("td", short(record.error_in_bounds), class_="num"),
+        tag("td", short(record.error_ulp), class_="num"),
+    ]
+
+
+def _verdict(word: str) -> Markup:
+    return tag("td", tag("span", word, class_="off" if word in ("wrong", "error") else False))
+
+
+def _parameters(pair: PairRecord, *, opened: bool) -> Markup:
+    rows = [
+        [
+            join(f"layer {record.layer} ", tag("code", record.parameter + element(record))),
+            _verdict(record.verdict),
+            *_values(record),
+            tag("td", short(record.norm_a), class_="num"),
+            tag("td", short(record.norm_b), class_="num"),
+            tag("td", short(record.norm_difference), class_="num"),
+            tag("td", f"{record.cosine:.6g}", class_="num"),
+        ]
+        for record in pair.parameters
+    ]
+    heads = ["array", "verdict", "value of a", "value of b", *_ERROR_HEADS]
+    heads += ["norm a", "norm b", "norm a − b", "cosine"]
+    return tag(
+        "details",
+        tag("summary", "Every layer and parameter of ", pair_name(pair.a, pair.b)),
+        table("", heads, rows, class_="numbers", label="Every layer and parameter"),
+        open=opened,
+    )
+
+
+def _reproduction(case: CaseLine) -> Markup:
+    return join(
+        tag("p", "Again, all sides side by side:"),
+        tag("pre", f"backproof replay {shlex.quote(case.token)}", tabindex=0),
+        tag(
+            "details",
+            tag("summary", "Its numbers in plain NumPy"),
+            tag("pre", numpy_snippet(case), tabindex=0),
+        ),
+    )
