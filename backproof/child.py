@@ -1,0 +1,196 @@
+"""The harness' end of one child process: start it, ask it, kill it.
+
+The child is a Python of its own in its own process group: a crash, an endless loop or a huge
+allocation in a learner's code ends the child and nothing else.
+"""
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from backproof import protocol
+from backproof.drawing import Array
+from backproof.protocol import Message, ProtocolError
+
+_MOST_PRINTED = 4096
+
+# Load our package from this very folder, whatever else is called backproof; sys.path stays as the
+# interpreter made it, so neither a clone's `reports` nor site-packages comes before anything.
+_BOOTSTRAP = """\
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("backproof", sys.argv[1])
+package = sys.modules["backproof"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from backproof.worker import main
+main()
+"""
+
+# One thread is fastest for nets this small, and the same bytes come out every time.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+}
+
+
+class Died(Exception):
+    """The child is gone. status: "timeout" or "crashed"; message: how, and at which line."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class Child:
+    """A child process that runs `worker.py`.
+
+    folder: its working directory   file: the learner's, to find its lines in a crash report
+    """
+
+    def __init__(self, folder: Path, file: Path) -> None:
+        self._file = file
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(__file__).with_name("__init__.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env={**os.environ, **_ENVIRONMENT},
+            start_new_session=True,  # Ctrl-C reaches the harness alone; killed as one group
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Message | Exception | None] = queue.SimpleQueue()
+        self._printed = b""
+        self._busy = False
+        # Pipes are written and read in a thread: a deadline then holds on every platform, even
+        # for a child that never reads, or whose own children keep the pipe open.
+        self._talker = threading.Thread(target=self._talk, daemon=True)
+        self._drain = threading.Thread(target=self._keep_last_of_stderr, daemon=True)
+        self._talker.start()
+        self._drain.start()
+
+    def ask(
+        self, kind: str, fields: dict[str, Any], arrays: Mapping[str, Array], deadline: float
+    ) -> Message:
+        """Send a message and wait for the answer, `deadline` seconds at most.
+
+        Raises Died; the child is then gone.
+        """
+        self._busy = True
+        self._requests.put(protocol.encode(kind, {**fields, "deadline": deadline}, arrays))
+        try:
+            answer = self._answers.get(timeout=deadline)
+        except queue.Empty:
+            where = self._line_when_aborted()
+            self.close()
+            raise Died("timeout", f"no answer within {deadline:g} s{where}") from None
+        if isinstance(answer, Message):
+            self._busy = False
+            return answer
+        raise Died("crashed", self._cause_of_death(answer))
+
+    @property
+    def printed(self) -> str:
+        """The last 4 kB that the child wrote to stdout or stderr."""
+        return self._printed.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """End the child: kindly if it waits for a question, by force if it does not."""
+        if not self._busy:
+            self._requests.put(protocol.encode("stop", {}, {}))
+            with suppress(queue.Empty):
+                self._answers.get(timeout=1)  # the end of the stream
+        self._kill_group()
+        self._process.wait()
+        self._requests.put(None)
+        for thread in (self._talker, self._drain):
+            thread.join(timeout=1)
+        # A pipe that a runaway grandchild holds open is still being read: leave it to its thread.
+        if not self._talker.is_alive():
+            _close(self._process.stdin)
+            _close(self._process.stdout)
+        if not self._drain.is_alive():
+            _close(self._process.stderr)
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+
+    def _talk(self) -> None:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        while (frame := self._requests.get()) is not None:
+            answer: Message | Exception | None
+            try:
+                stdin.write(frame)
+                stdin.flush()
+                answer = protocol.read(stdout)
+            except (OSError, ValueError, ProtocolError) as error:
+                answer = error
+            self._answers.put(answer)
+            if not isinstance(answer, Message):
+                return
+
+    def _keep_last_of_stderr(self) -> None:
+        stderr = self._process.stderr
+        assert stderr is not None
+        with suppress(OSError, ValueError):
+            while chunk := os.read(stderr.fileno(), 2**16):
+                self._printed = (self._printed + chunk)[-_MOST_PRINTED:]
+
+    def _line_when_aborted(self) -> str:
+        """End an endless loop with SIGABRT: the child's faulthandler then says where it was."""
+        if not hasattr(os, "killpg"):
+            return ""
+        self._process.send_signal(signal.SIGABRT)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=0.5)
+            self._drain.join(timeout=0.5)
+        return self._line_of_crash().replace(" at ", "; it was at ", 1)
+
+    def _line_of_crash(self) -> str:
+        """ " at my_net.py line 7", from the report that the child's faulthandler printed."""
+        report = self.printed.rpartition("(most recent call first)")[2]
+        found = re.search(rf'File "{re.escape(str(self._file))}", line (\d+)', report)
+        return f" at {self._file.name} line {found[1]}" if found else ""
+
+    def _cause_of_death(self, answer: Exception | None) -> str:
+        """In words. The child is gone after this."""
+        try:
+            code: int | None = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            code = None
+        self.close()
+        if code is None:
+            what = "closed" if answer is None or isinstance(answer, OSError) else "wrote into"
+            return f"it {what} the channel on which the harness hears its answers"
+        if code < 0:
+            return f"the process was ended by {_signal_name(-code)}{self._line_of_crash()}"
+        return f"the process ended itself (exit code {code}) instead of answering"
+
+
+def _signal_name(number: int) -> str:
+    with suppress(ValueError):
+        name = signal.Signals(number).name
+        return f"{name} ({(signal.strsignal(number) or name).lower()})"
+    return f"signal {number}"
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        with suppress(OSError):
+            stream.close()  # flushes, and nobody may be left to read

@@ -1,0 +1,176 @@
+"""What an implementation claims, found by asking it one tiny case per feature.
+
+A function that does not know a name says so: NotImplementedError, or a KeyError or ValueError
+that carries the name. Everything else, right, wrong or crashed, counts as claimed: it will be
+judged. So code that is broken cannot make itself smaller.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+
+from backproof.case import Case
+from backproof.gradients import Vector
+from backproof.names import (
+    ACTIVATIONS,
+    BIASES,
+    DTYPES,
+    LOSSES,
+    OUTPUT_ACTIVATION,
+    REDUCTIONS,
+    SLOPES,
+)
+
+HIDDEN = tuple(name for name in ACTIVATIONS if name != "softmax")
+_PAIRS = tuple(
+    (output, loss)
+    for loss in LOSSES
+    for output in ACTIVATIONS
+    if OUTPUT_ACTIVATION.get(loss, output) == output
+)
+_WIDTHS = (4, 2, 3, 5)  # all different, and none is the number of rows
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Names from the closed lists that an implementation is judged on.
+
+    combinations: (output activation, loss) it takes   hidden: activations of layers below
+    """
+
+    activations: tuple[str, ...] = ACTIVATIONS
+    losses: tuple[str, ...] = LOSSES
+    reductions: tuple[str, ...] = REDUCTIONS
+    biases: tuple[str, ...] = BIASES
+    dtypes: tuple[str, ...] = DTYPES
+    slopes: tuple[float, ...] = SLOPES
+    combinations: tuple[tuple[str, str], ...] = _PAIRS
+    hidden: tuple[str, ...] = HIDDEN
+
+    def refusal(self, case: Case) -> str:
+        """Why the case is not for this implementation, in words; "" where it is."""
+        for field in ("reduction", "bias", "dtype"):
+            if getattr(case, field) not in getattr(self, _PLURAL[field]):
+                return f"`{field}` {getattr(case, field)!r} is not claimed"
+        if "leaky_relu" in case.activations and case.slope not in self.slopes:
+            return f"`slope` {case.slope} is not claimed"
+        for name in case.activations[:-1]:
+            if name not in self.hidden:
+                return f"{name} in a hidden layer is not claimed"
+        if (case.activations[-1], case.loss) not in self.combinations:
+            return f"{case.loss} with {case.activations[-1]} at the output is not claimed"
+        return ""
+
+
+_PLURAL = {"reduction": "reductions", "bias": "biases", "dtype": "dtypes"}
+
+
+class Asked(Protocol):
+    """The implementation, as far as probing needs it."""
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What its signature asks for by name."""
+        ...
+
+    def refuses(self, case: Case, *names: str) -> bool:
+        """Whether it is not made for this case, or for one of these names."""
+        ...
+
+
+def probed(asked: Asked) -> tuple[Claims, Case] | None:
+    """The claims, and a case among them; None where every case is refused.
+
+    `reductions` is empty where the signature has no `reduction`: see `inferred_reduction`.
+    """
+    base = next((case for case in _first_cases(asked.takes) if not _refuses_all(asked, case)), None)
+    if base is None:
+        return None
+    pairs = tuple(pair for pair in _PAIRS if not asked.refuses(_ending(base, *pair), *pair))
+    hidden = tuple(name for name in HIDDEN if not asked.refuses(_below(base, name), name))
+    names, losses = {*hidden, *(output for output, _ in pairs)}, {loss for _, loss in pairs}
+    biases = BIASES if "bias" in asked.takes else ("separate", "none")
+    claims = Claims(
+        activations=tuple(name for name in ACTIVATIONS if name in names),
+        losses=tuple(loss for loss in LOSSES if loss in losses),
+        reductions=_taken(asked, base, "reduction", REDUCTIONS) if _names_reduction(asked) else (),
+        biases=_taken(asked, base, "bias", biases, "bias", "biases"),
+        dtypes=_taken(asked, base, "dtype", DTYPES),
+        slopes=SLOPES if "slope" in asked.takes else SLOPES[:1],
+        combinations=pairs,
+        hidden=hidden,
+    )
+    return claims, base
+
+
+def _names_reduction(asked: Asked) -> bool:
+    return "reduction" in asked.takes
+
+
+def _first_cases(takes: tuple[str, ...]) -> Iterator[Case]:
+    """Networks to begin with, the plainest first: some may want a fixed depth, or no biases."""
+    reductions = REDUCTIONS if "reduction" in takes else REDUCTIONS[:1]
+    for bias, reduction in product(("separate", "none"), reductions):
+        for depth in (1, 2, 3):
+            for hidden in HIDDEN if depth > 1 else HIDDEN[:1]:
+                for output, loss in _PAIRS:
+                    activations = (hidden,) * (depth - 1) + (output,)
+                    yield Case(
+                        _WIDTHS[: depth + 1], activations, loss, reduction, bias, n=3, seed=depth
+                    )
+
+
+def _refuses_all(asked: Asked, case: Case) -> bool:
+    names = {*case.activations, case.loss, case.bias, "bias", "biases"}
+    if _names_reduction(asked):
+        names.add(case.reduction)
+    return asked.refuses(case, *names)
+
+
+def _ending(base: Case, output: str, loss: str) -> Case:
+    return replace(base, activations=(*base.activations[:-1], output), loss=loss)
+
+
+def _below(base: Case, name: str) -> Case:
+    depth = max(base.depth, 2)
+    activations = (name,) * (depth - 1) + base.activations[-1:]
+    return replace(base, widths=_WIDTHS[: depth + 1], activations=activations)
+
+
+def _taken(
+    asked: Asked, base: Case, field: str, values: tuple[str, ...], *words: str
+) -> tuple[str, ...]:
+    """The values of a field that are not refused; the base's own is known to be taken."""
+    return tuple(
+        value
+        for value in values
+        if getattr(base, field) == value
+        or not asked.refuses(replace(base, **{field: value}), value, *words)  # type: ignore[arg-type]
+    )
+
+
+def doubled(case: Case) -> Case:
+    """The same case with every row of its batch twice."""
+    arrays = case.arrays
+    twice = replace(arrays, X=np.repeat(arrays.X, 2, axis=0), Y=np.repeat(arrays.Y, 2, axis=0))
+    return replace(case, n=2 * case.n, regime="real", given=twice)
+
+
+def inferred_reduction(once: Vector, twice: Vector) -> tuple[str, str]:
+    """Sum or mean over the rows, and how that was seen.
+
+    once: (P,) the answer to a case   twice: (P,) to the same case `doubled`
+    A sum is then twice as large and a mean stays what it was, whatever the loss, the activations
+    and a constant factor. Where neither fits, it is judged as a sum: some verdict must speak.
+    """
+    size = float(once @ once)
+    ratio = float(once @ twice) / size if size > 0 else float("nan")
+    # 1e-4 is far above the rounding of a few dozen operations, in float32 too, and far below the
+    # distance of 1 from 2.
+    for reduction, expected in (("sum", 2.0), ("mean", 1.0)):
+        if abs(ratio - expected) < 1e-4:
+            return reduction, f"{reduction}: with every row twice the gradient is {expected:g} times"
+    return "sum", f"taken as sum: with every row twice the gradient is {ratio:.4g} times, not 2 or 1"
