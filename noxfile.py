@@ -47,8 +47,8 @@ def workshop(session: nox.Session) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - nox itself runs on older ones
         session.error(f"backproof needs Python 3.11 or newer; nox runs on {sys.version.split()[0]}")
     home = Path(session.virtualenv.location)
-    stamp, wanted = home / "backproof-workshop.txt", _fingerprint()
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+    stamp = home / "backproof-workshop.txt"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == _fingerprint(home):
         session.log("the workshop is ready (delete .nox/workshop to have it made again)")
         return
     session.log("setting up the workshop: 0.4 GB to fetch, 1.8 GB on disk, some minutes")
@@ -58,7 +58,7 @@ def workshop(session: nox.Session) -> None:
     for number, (what, packages) in enumerate(STEPS, start=1):
         session.log(f"step {number} of {len(STEPS)}: {what} ({time.monotonic() - began:.0f} s)")
         _pip_install(session, *packages)
-    stamp.write_text(wanted, encoding="utf-8")
+    stamp.write_text(_fingerprint(home), encoding="utf-8")
     session.log(f"the workshop is ready after {time.monotonic() - began:.0f} s")
     _name_the_torch(session)
 
@@ -126,28 +126,31 @@ def package(session: nox.Session) -> None:
     session.log(f"built: {', '.join(sorted(path.name for path in built.iterdir()))} in {built}")
 
 
-def _fingerprint() -> str:
-    """What the workshop depends on: both files, the Python, and where the clone lies.
+def _fingerprint(home: Path) -> str:
+    """What the workshop depends on: the files, the Python, and where the clone lies.
 
     An editable install knows its clone by an absolute path, so a moved clone needs a new one.
     """
-    lines = [f"python {sys.version}", f"clone {ROOT}"]
-    for path in (PYPROJECT, CONSTRAINTS):
-        lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    lines = [f"clone {ROOT}"]
+    for path in (PYPROJECT, CONSTRAINTS, home / "pyvenv.cfg"):
+        held = path.read_bytes() if path.is_file() else b""
+        lines.append(f"{path.name} {hashlib.sha256(held).hexdigest()}")
     return "\n".join(lines) + "\n"
 
 
 def _start_over_if_interrupted(session: nox.Session, home: Path, stamp: Path) -> None:
     """Empty a workshop whose last setup did not reach its end.
 
-    Half-written packages can look installed to pip, and a half-made environment has no pip at all.
+    Half-written packages can look installed to pip. A half-made environment has no pip, or, without
+    its pyvenv.cfg, the pip of the Python that it was made from.
     """
     unfinished = stamp.is_file() and stamp.read_text(encoding="utf-8") == INTERRUPTED
     pip = subprocess.run([_python_of(home), "-m", "pip", "--version"], capture_output=True)
-    if pip.returncode == 0 and not unfinished:
+    if (home / "pyvenv.cfg").is_file() and pip.returncode == 0 and not unfinished:
         return
     session.log("the last setup was interrupted: starting over (finished downloads are kept)")
-    session.run(sys.executable, "-m", "virtualenv", "--clear", str(home), external=True)
+    which = ["--python", session.python] if isinstance(session.python, str) else []
+    session.run(sys.executable, "-m", "virtualenv", "--clear", *which, str(home), external=True)
 
 
 def _pip_install(session: nox.Session, *packages: str) -> None:
@@ -163,9 +166,13 @@ def _name_the_torch(session: nox.Session) -> None:
 
 
 def _in_workshop(session: nox.Session, *words: str) -> None:
-    """Run the workshop's Python in the clone."""
-    python = _python_of(session.cache_dir.parent / "workshop")
-    session.run(str(python), *words, external=True)
+    """Run the workshop's Python in the clone.
+
+    Under `--force-python 3.13` this session is `lint-3.13` and the workshop lies in workshop-3-13.
+    """
+    _, dash, forced = session.name.partition("-")
+    home = session.cache_dir.parent / f"workshop{dash}{forced.replace('.', '-')}"
+    session.run(str(_python_of(home)), *words, external=True)
 
 
 def _python_of(environment: Path) -> Path:
