@@ -1,0 +1,274 @@
+"""How far a right implementation may lie from the exact gradient: a rigorous running error bound.
+
+Forward and backward once more, with E_X >= |X_hat - X| beside every X. No rtol, no atol: each
+constant is derived, here or in `bound_tables.py` and `bound_losses.py`.
+
+Words: X is exact, X_hat what a right implementation computes in its dtype, X_w the witness' value
+in float64: a forward and backward pass of its own, with stable formulas, that shares nothing with
+`reference_impl` on purpose. u = 2**-53 or 2**-24, eta the smallest normal, g(n) = nu / (1 - nu).
+
+Whose values feed the bound. Only the witness', so a subject that is wrong never widens its own
+bound. Where a formula needs |X_hat|, it takes |X_w| + 2 E_X: |X| <= |X_w| + E_X and
+|X_hat| <= |X| + E_X, for the witness is itself a right implementation and within E_X. That holds
+for float32 too: the witness computes in float64, where u is smaller still, on the same inputs
+(a float32 is exact in float64), so it lies within the E_X of u = 2**-24 with room to spare.
+
+Kinks. Where rounding cannot decide the sign of z under relu or leaky_relu, `gradient` takes the
+witness' sign (z > 0 or not), `gradient_kink` allows both. elu with alpha = 1 has no kink.
+
+Assumed: sums in any order, with or without fused multiply-add; exp, tanh and their like within
+C u; flushing of subnormals allowed; inputs exact (`Case` refuses subnormals).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backproof.case import Case
+from backproof.errors import BackproofError
+from backproof.gradients import Vector, flat
+from oracles.bound_blocks import Block, blocks_of
+from oracles.bound_losses import DELTAS, Output, WithError, g, product
+from oracles.bound_tables import (
+    FAMILIES,
+    KINKED,
+    ROWS,
+    Array,
+    Box,
+    Family,
+    Mask,
+    Precision,
+    Row,
+    closed,
+    precision_of,
+    undecided,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """How far any right implementation of a family may lie from the exact gradient of one case.
+
+    gradient: (P,) E with undecided kinks resolved as the witness did; infinite: nothing is certain
+    gradient_kink: (P,) E with undecided signs taken both ways, >= gradient
+    witness: (P,) the witness' own gradient in float64
+    """
+
+    gradient: Vector
+    gradient_kink: Vector
+    witness: Vector
+
+
+def bound_of(case: Case, family: str = "numpy") -> Bound:
+    """The bound of one case; `bounds_of` gives the same bytes for many at once, and faster."""
+    return bounds_of([case], family)[0]
+
+
+def bounds_of(cases: Sequence[Case], family: str = "numpy") -> list[Bound]:
+    """The bound of every case, in order.
+
+    family: which right formulas it is for, a key of `bound_tables.FAMILIES`: "numpy" (the table's
+    formulas), "any" (PyTorch, JAX; cross-entropies through logits), "stranger" (the union).
+    Raises BackproofError for another name.
+    """
+    if family not in FAMILIES:
+        raise BackproofError(f"`family` is {family!r}; use one of {', '.join(FAMILIES)}.")
+    bounds: dict[int, Bound] = {}
+    for positions, block in blocks_of(cases):
+        own = _bounds_of_block(block, FAMILIES[family])
+        bounds.update(zip(positions, own, strict=True))
+    return [bounds[position] for position in range(len(cases))]
+
+
+def step_bound(case: Case, bound_vector: Vector, step: Vector, step_form: str) -> Vector:
+    """E of ΔW = -alpha * dW from E of dW: all (P,).
+
+    step: ΔW, the witness' or the side's own (it enters with a factor u)
+    step_form: "direct": alpha in the dtype, its product with the gradient, one to spare: 3 u|ΔW|.
+        "after_minus_before": the sum W1 = W0 + ΔW and the difference W1 - W0 round as well, each
+        by u times its result, and may underflow.
+    """
+    precision = Precision(*(number.ravel() for number in precision_of([case.dtype])))
+    u, eta = precision.u, precision.eta
+    with np.errstate(all="ignore"):
+        E = case.alpha * bound_vector + 3.0 * u * np.abs(step) + eta
+        if step_form == "after_minus_before":
+            before = flat(case.arrays.weights, case.arrays.biases)
+            E = E + u * (np.abs(before + step) + np.abs(step)) + 2.0 * eta
+        return _finished(closed(E, precision))
+
+
+def _finished(E: Array) -> Array:
+    """Room for the rounding of the bound's own arithmetic, which adds and multiplies E >= 0."""
+    return E * (1.0 + 1e-9)
+
+
+def _bounds_of_block(block: Block, family: Family) -> list[Bound]:
+    with np.errstate(all="ignore"):
+        passed = _passed(block, family, kink=False)
+        smooth = block.unpadded(_finished(passed.E))
+        witness = block.unpadded(passed.gradient)
+        either = list(smooth)  # without an undecided sign it is the same E
+        if passed.kinked.any():
+            both_ways = block.unpadded(_finished(_passed(block, family, kink=True).E))
+            for i in np.flatnonzero(passed.kinked):
+                either[i] = np.maximum(smooth[i], both_ways[i])
+    return [Bound(*vectors) for vectors in zip(smooth, either, witness, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """gradient, E: (K, L, k + 1, k), laid out as the parameters   kinked: (K,) undecided signs?"""
+
+    gradient: Array
+    E: Array
+    kinked: Mask
+
+
+def _passed(block: Block, family: Family, *, kink: bool) -> Passed:
+    """The witness' forward and backward pass, with an E beside every value."""
+    rows, Z, kinked = _forward(block, family, kink)
+    gradient, E = np.zeros_like(block.parameters), np.zeros_like(block.parameters)
+    at_output = F3_output_deltas(
+        block, family, _of_outputs(block, Z), Row(*_of_outputs(block, rows))
+    )
+    D = _part(at_output, slice(0))
+    for layer in range(block.depth, 0, -1):
+        alive = block.alive[layer]
+        # The cases whose output this layer is join those that come from above.
+        D = _joined(D, _part(at_output, slice(block.alive[layer + 1], alive)))
+        precision, O = block.precision.of(slice(alive)), (rows[layer - 1].o, rows[layer - 1].Eo)
+        dW, db = F5_gradients(_part(O, slice(alive)), D, block.n[:alive], precision)
+        gradient[:alive, layer - 1, :-1], E[:alive, layer - 1, :-1] = dW
+        gradient[:alive, layer - 1, -1:], E[:alive, layer - 1, -1:] = db
+        if layer > 1:
+            G = F6_outputs_below(D, block.W(layer), block.fan_out(layer), precision)
+            S = _part((rows[layer - 1].s, rows[layer - 1].Es), slice(alive))
+            D = _real(F4_delta(G, S, precision), block.neurons[layer - 1][:alive])
+    return Passed(gradient, E, kinked)
+
+
+def _forward(block: Block, family: Family, kink: bool) -> tuple[list[Row], list[WithError], Mask]:
+    """The row of every layer (X is that of layer 0), Z of every layer, and (K,) undecided signs."""
+    nothing = np.zeros_like(block.X)
+    rows, Z = [Row(block.X, nothing, nothing, nothing)], [(nothing, nothing)]
+    kinked = np.zeros(len(block.cases), dtype=bool)
+    for layer in range(1, block.depth + 1):
+        alive = block.alive[layer]
+        O = _part((rows[-1].o, rows[-1].Eo), slice(alive))
+        terms = block.fan_in(layer) + block.biased[:alive]
+        precision = block.precision.of(slice(alive))
+        Z.append(F1_weighted_sum(O, block.W(layer), block.b(layer), terms, precision))
+        row, signs = F2_activated(block, layer, Z[-1], family, kink)
+        rows.append(row)
+        kinked[:alive] |= signs
+    return rows, Z, kinked
+
+
+def _of_outputs(block: Block, layers: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """Of what all layers have (layer 0 first), the part of every case's own output layer."""
+    found = tuple(np.zeros_like(block.Y) for _ in layers[0])
+    for layer in range(1, block.depth + 1):
+        for array, own in zip(found, layers[layer], strict=True):
+            array[: block.alive[layer]] = own
+    return found
+
+
+def F1_weighted_sum(
+    O: WithError, W: Array, b: Array, terms: Array, precision: Precision
+) -> WithError:
+    """Z = O @ W + b: g(terms) (|O_hat||W| + |b|) + EO |W|.
+
+    In any order, the bias first, last or as a row of ones (Higham 2002, section 3.1). Each product
+    and each sum may underflow.
+    """
+    (o, Eo), size, rounding = O, np.abs(W), g(terms, precision)
+    E = (rounding * _top(o, Eo) + Eo) @ size + rounding * np.abs(b)
+    return o @ W + b, closed(E + 2.0 * terms * precision.eta, precision)
+
+
+def F2_activated(
+    block: Block, layer: int, Z: WithError, family: Family, kink: bool
+) -> tuple[Row, Mask]:
+    """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and which cases are at a kink."""
+    z, E = Z
+    row = Row(*(np.zeros_like(z) for _ in Row._fields))
+    kinked = np.zeros(len(z), dtype=bool)
+    for name, cases in block.activations[layer].items():
+        precision, neurons = block.precision.of(cases), block.neurons[layer][cases]
+        box = Box(z[cases], E[cases], precision, block.slope[cases], family, kink)
+        # softmax is taken together with the loss, from Z.
+        o, Eo, s, Es = ROWS["identity" if name == "softmax" else name](box)
+        row.o[cases], row.Eo[cases] = _real((o, closed(Eo, precision)), neurons)
+        row.s[cases], row.Es[cases] = _real((s, closed(Es, precision)), neurons)
+        if name in KINKED:
+            kinked[cases] = (undecided(box) & neurons).any(axis=(1, 2))
+    return row, kinked
+
+
+def F3_output_deltas(block: Block, family: Family, Z: tuple[Array, ...], row: Row) -> WithError:
+    """delta of every case's output layer by the functions of `bound_losses.py`."""
+    D, ED = np.zeros_like(block.Y), np.zeros_like(block.Y)
+    for (loss, softmax), cases in block.outputs.items():
+        neurons = block.output_neurons[cases]
+        output = Output(
+            loss=loss,
+            Z=Z[0][cases],
+            EZ=Z[1][cases],
+            row=Row(*(field[cases] for field in row)),
+            Y=block.Y[cases],
+            neurons=neurons,
+            width=block.output_width[cases],
+            factor=block.factor[cases],
+            roundings=block.roundings[cases],
+            precision=block.precision.of(cases),
+            family=family,
+        )
+        D[cases], ED[cases] = _real(DELTAS[loss, softmax](output), neurons)
+    return D, ED
+
+
+def F4_delta(G: WithError, S: WithError, precision: Precision) -> WithError:
+    """delta = G * g'(Z), elementwise: |G| ES + (|S| + ES) EG + 2u|D|."""
+    return product(G, S, precision)
+
+
+def F5_gradients(
+    O: WithError, D: WithError, n: Array, precision: Precision
+) -> tuple[WithError, WithError]:
+    """dW = O^T @ delta and db = its sum over the n rows: like F1, with an error on both sides."""
+    (o, Eo), (d, Ed), rounding = O, D, g(n, precision)
+    top, underflow = _top(d, Ed), 2.0 * n * precision.eta
+    turned, Eturned = o.swapaxes(1, 2), (rounding * _top(o, Eo) + Eo).swapaxes(1, 2)
+    E_W = Eturned @ top + _top(o, Eo).swapaxes(1, 2) @ Ed
+    E_b = (rounding * top + Ed).sum(axis=1, keepdims=True)
+    return (
+        (turned @ d, closed(E_W + underflow, precision)),
+        (d.sum(axis=1, keepdims=True), closed(E_b + underflow, precision)),
+    )
+
+
+def F6_outputs_below(D: WithError, W: Array, fan_out: Array, precision: Precision) -> WithError:
+    """dLoss/dO of the layer below = delta @ W^T: g(m) |D_hat||W|^T + ED |W|^T."""
+    (d, Ed), turned = D, W.swapaxes(1, 2)
+    E = (g(fan_out, precision) * _top(d, Ed) + Ed) @ np.abs(turned)
+    return d @ turned, closed(E + 2.0 * fan_out * precision.eta, precision)
+
+
+def _top(X: Array, E: Array) -> Array:
+    """At least |X| and every |X_hat|, from the witness' X."""
+    return np.abs(X) + 2.0 * E
+
+
+def _real(X: WithError, neurons: Mask) -> WithError:
+    """Zero where there is only padding, so that nothing of it enters a sum."""
+    return np.where(neurons, X[0], 0.0), np.where(neurons, X[1], 0.0)
+
+
+def _part(X: WithError, cases: slice) -> WithError:
+    return X[0][cases], X[1][cases]
+
+
+def _joined(X: WithError, more: WithError) -> WithError:
+    return np.concatenate([X[0], more[0]]), np.concatenate([X[1], more[1]])

@@ -1,0 +1,183 @@
+"""Many cases of different shapes as one block of arrays with a leading case axis K.
+
+Every array is padded with zeros to the same box, (n, k) of at least (8, 8). The size of the box
+follows from the case alone and not from its neighbours, so a case gets the same bytes in any
+company. The deepest case comes first; layer l then concerns a prefix of the block.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backproof.case import Case
+from backproof.gradients import flat
+from oracles.bound_tables import Array, Mask, Precision, precision_of
+
+Rows = NDArray[np.intp]
+
+_LEAST = 8  # a smaller box would save arithmetic but make more and smaller blocks
+_MOST_ELEMENTS = 2**15  # of one (K, n, k) array: a handful of these fit into the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """K cases, the deepest first, padded to boxes of n rows and k columns.
+
+    X, Y: (K, n, k)   parameters: (K, L, k + 1, k), W_l and below it b_l   filled: of parameters
+    alive[l]: how many cases have a layer l (1..L + 1)
+    neurons[l], output_neurons: (K, n, k) where layer l (0..L) has real rows and neurons
+    activations[l], outputs: which rows of the block each name of layer l (1..L), and each pair of
+        loss and output activation, concerns
+    widths: (K, L + 1), 0 beyond the output
+    n, biased (1 or 0), output_width, factor, roundings, slope: (K, 1, 1)
+    factor: dLoss/dO = factor * (O - Y) for a squared error, and likewise for the others
+    roundings: how many a right implementation may make in dLoss/dO of a squared error
+    """
+
+    cases: Sequence[Case]
+    X: Array
+    Y: Array
+    parameters: Array
+    filled: Mask
+    alive: Sequence[int]
+    neurons: Sequence[Mask]
+    activations: Sequence[dict[str, Rows]]
+    outputs: dict[tuple[str, bool], Rows]
+    output_neurons: Mask
+    widths: NDArray[np.int64]
+    precision: Precision
+    n: Array
+    biased: Array
+    output_width: Array
+    factor: Array
+    roundings: Array
+    slope: Array
+
+    @property
+    def depth(self) -> int:
+        return len(self.activations) - 1
+
+    def W(self, layer: int) -> Array:
+        """(alive, k, k) of one layer."""
+        return self.parameters[: self.alive[layer], layer - 1, :-1]
+
+    def b(self, layer: int) -> Array:
+        """(alive, 1, k) of one layer."""
+        return self.parameters[: self.alive[layer], layer - 1, -1:]
+
+    def fan_in(self, layer: int) -> Array:
+        """(alive, 1, 1): how many neurons feed one of this layer, the bias not counted."""
+        return _per_case(self.widths[: self.alive[layer], layer - 1])
+
+    def fan_out(self, layer: int) -> Array:
+        """(alive, 1, 1): how many neurons of this layer one of the layer below feeds."""
+        return _per_case(self.widths[: self.alive[layer], layer])
+
+    def unpadded(self, values: Array) -> list[Array]:
+        """(K, L, k + 1, k), laid out as `parameters` -> one flat vector (P,) per case."""
+        stops = np.cumsum(self.filled.sum(axis=(1, 2, 3)))
+        return np.split(values[self.filled], stops[:-1])
+
+
+def blocks_of(cases: Sequence[Case]) -> Iterator[tuple[list[int], Block]]:
+    """Blocks that hold all cases, each with the positions its cases came from."""
+    groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for position, case in enumerate(cases):
+        groups[_box(case.n), _box(max(case.widths))].append(position)
+    for (n, k), positions in groups.items():
+        positions.sort(key=lambda position: -cases[position].depth)
+        most = max(1, _MOST_ELEMENTS // (n * k))
+        for start in range(0, len(positions), most):
+            part = positions[start : start + most]
+            yield part, _packed([cases[position] for position in part], n, k)
+
+
+def _box(size: int) -> int:
+    """The next power of two."""
+    return max(_LEAST, 1 << (size - 1).bit_length())
+
+
+def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
+    depth = cases[0].depth
+    widths = np.zeros((len(cases), depth + 1), dtype=np.int64)
+    for i, case in enumerate(cases):
+        widths[i, : case.depth + 1] = case.widths
+    rows = np.array([case.n for case in cases])
+    biased = np.array([case.bias != "none" for case in cases])
+    neurons = [_neurons(rows, widths[:, layer], n, k) for layer in range(depth + 1)]
+    at_output = widths[np.arange(len(cases)), [case.depth for case in cases]]
+    output_neurons = _neurons(rows, at_output, n, k)
+    filled = _filled(widths, biased, k)
+    return Block(
+        cases=cases,
+        X=_scattered(neurons[0], [case.arrays.X for case in cases]),
+        Y=_scattered(output_neurons, [case.arrays.Y for case in cases]),
+        parameters=_scattered(
+            filled, [flat(case.arrays.weights, case.arrays.biases) for case in cases]
+        ),
+        filled=filled,
+        alive=[sum(case.depth >= layer for case in cases) for layer in range(depth + 2)],
+        neurons=neurons,
+        activations=[{}, *(_by_activation(cases, layer) for layer in range(1, depth + 1))],
+        outputs=_grouped([(case.loss, case.activations[-1] == "softmax") for case in cases]),
+        output_neurons=output_neurons,
+        widths=widths,
+        precision=precision_of([case.dtype for case in cases]),
+        n=_per_case(rows),
+        biased=_per_case(biased),
+        output_width=_per_case(at_output),
+        factor=_per_case([_factor(case) for case in cases]),
+        roundings=_per_case([_roundings(case) for case in cases]),
+        # The slope in the dtype of the case, as every side has it.
+        slope=_per_case([np.dtype(case.dtype).type(case.slope) for case in cases]),
+    )
+
+
+def _per_case(values: object) -> Array:
+    return np.asarray(values, dtype=np.float64)[:, None, None]
+
+
+def _neurons(rows: NDArray[np.int64], widths: NDArray[np.int64], n: int, k: int) -> Mask:
+    return (np.arange(n)[:, None] < rows[:, None, None]) & (np.arange(k) < widths[:, None, None])
+
+
+def _filled(widths: NDArray[np.int64], biased: Mask, k: int) -> Mask:
+    """Where `parameters` has numbers; read in C order it is the order of `slots_of`."""
+    row, column = np.arange(k + 1)[:, None], np.arange(k)
+    fan_in, fan_out = widths[:, :-1, None, None], widths[:, 1:, None, None]
+    is_bias = (row == k) & biased[:, None, None, None]
+    return ((row < fan_in) | is_bias) & (column < fan_out)
+
+
+def _scattered(where: Mask, arrays: Sequence[NDArray[np.floating]]) -> Array:
+    padded = np.zeros(where.shape)
+    padded[where] = np.concatenate([array.ravel() for array in arrays])
+    return padded
+
+
+def _grouped(keys: Sequence[object]) -> dict:  # type: ignore[type-arg]
+    groups: defaultdict[object, list[int]] = defaultdict(list)
+    for i, key in enumerate(keys):
+        groups[key].append(i)
+    return {key: np.array(rows) for key, rows in groups.items()}
+
+
+def _by_activation(cases: Sequence[Case], layer: int) -> dict[str, Rows]:
+    return _grouped([case.activations[layer - 1] for case in cases if case.depth >= layer])
+
+
+def _factor(case: Case) -> float:
+    per_row = {
+        "mean_squared_error": 2.0 / case.widths[-1],
+        "binary_cross_entropy": 1.0 / case.widths[-1],
+        "binary_cross_entropy_with_logits": 1.0 / case.widths[-1],
+    }.get(case.loss, 1.0)
+    return per_row / case.n if case.reduction == "mean" else per_row
+
+
+def _roundings(case: Case) -> float:
+    """O - Y, alone where no factor follows; else two factors or quotients, and one to spare."""
+    return 1.0 if case.loss == "half_squared_error" and case.reduction == "sum" else 4.0

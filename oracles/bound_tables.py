@@ -1,0 +1,319 @@
+"""What rounding can do to one activation: a row (o, Eo, s, Es) for o = g(z) and s = g'(z).
+
+Given is z of the witness and E with |z_hat - z_exact| <= E for every right implementation, the
+witness among them. Then z_exact and every z_hat lie in the box [z - 2E, z + 2E], and
+
+    |o_hat - o| <= Eo = r0 + sup|g'| E       |s_hat - s| <= Es = r1 + sup|g''| E
+
+with both suprema over the box; r0 and r1 bound what the formula itself rounds, anywhere in it.
+(This is F2 of `bound.py`, which says what u, eta and the hats mean.)
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# exp, expm1, log1p, tanh, erf err by at most C u = 4 ULP of their result. The worst that was
+# measured over NumPy, PyTorch, XLA and the C library is 3.5 ULP.
+C = 8.0
+
+
+class Family(NamedTuple):
+    """Which right formulas a bound is for.
+
+    autodiff: what PyTorch and JAX differentiate, where their rounding is larger than the table's
+    usual: the other formulas people write, such as exp(z) - 1 for elu
+    probabilities: cross-entropies on a rounded probability, so nothing is left when it is 0 or 1
+    """
+
+    autodiff: bool
+    usual: bool
+    probabilities: bool
+
+
+# fmt: off
+FAMILIES = {
+    #                    autodiff  usual  probabilities
+    "numpy":      Family(False,    False, True),   # the formulas of the table, nothing else
+    "any":        Family(True,     False, False),  # PyTorch, JAX: cross-entropies through logits
+    "stranger":   Family(True,     True,  True),   # somebody's own code: the union of them all
+}
+# fmt: on
+
+
+class Precision(NamedTuple):
+    """The arithmetic of each case, (K, 1, 1): 2**-53 or 2**-24, the smallest normal, the largest.
+
+    eta is what one operation can lose by underflow, flushed to zero or not.
+    """
+
+    u: Array
+    eta: Array
+    largest: Array
+
+    def of(self, rows: NDArray[np.intp] | slice) -> "Precision":
+        return Precision(self.u[rows], self.eta[rows], self.largest[rows])
+
+
+def precision_of(dtypes: Sequence[str]) -> Precision:
+    """u, eta and the largest number of one dtype per case, in float64."""
+    kinds = [np.finfo(dtype) for dtype in dtypes]
+    u = [kind.epsneg for kind in kinds]
+    eta = [kind.smallest_normal for kind in kinds]
+    largest = [kind.max for kind in kinds]
+    return Precision(*(np.array(x, np.float64)[:, None, None] for x in (u, eta, largest)))
+
+
+class Row(NamedTuple):
+    """o = g(z) and s = g'(z) of the witness, each with its E: (K, n, k)."""
+
+    o: Array
+    Eo: Array
+    s: Array
+    Es: Array
+
+
+def closed(E: Array, precision: Precision) -> Array:
+    """End a formula for E: one factor for what it left out, infinity where nothing is certain.
+
+    The formulas write c u |X| with the witness' X where |X_hat| is meant, which is at most 2E
+    more. As c < 100, the factor 1 + 200u makes up for that.
+    Every formula holds at least u |X_hat|, also for each partial sum. So no right implementation
+    can have overflowed while E <= u * largest; otherwise, and for NaN, E is infinite.
+    """
+    E = E * (1.0 + 200.0 * precision.u)
+    return np.where(E <= precision.u * precision.largest, E, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """All that a row of the table depends on.
+
+    z, E: (K, n, k) of the witness   slope: (K, 1, 1) of leaky_relu
+    kink: take an undecided sign both ways
+    """
+
+    z: Array
+    E: Array
+    precision: Precision
+    slope: Array
+    family: Family
+    kink: bool
+
+    @property
+    def u(self) -> Array:
+        return self.precision.u
+
+    @property
+    def eta(self) -> Array:
+        return self.precision.eta
+
+    @cached_property
+    def radius(self) -> Array:
+        return 2.0 * self.E
+
+    @cached_property
+    def a(self) -> Array:
+        return np.abs(self.z)
+
+    @cached_property
+    def nearest(self) -> Array:
+        """The smallest |z| of the box."""
+        return np.maximum(self.a - self.radius, 0.0)
+
+    @cached_property
+    def farthest(self) -> Array:
+        return self.a + self.radius
+
+    @cached_property
+    def low(self) -> Array:
+        return self.z - self.radius
+
+    @cached_property
+    def high(self) -> Array:
+        return self.z + self.radius
+
+
+def sigma(z: Array) -> Array:
+    """1 / (1 + exp(-z)), relatively accurate in both tails."""
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0.0, 1.0, e) / (1.0 + e)
+
+
+def bell(a: Array) -> Array:
+    """sigma'(a) = sigma(a) sigma(-a) for a >= 0, where it decreases."""
+    e = np.exp(-a)
+    return e / (1.0 + e) ** 2
+
+
+def phi(z: Array) -> Array:
+    """The density of the normal distribution."""
+    return np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+
+
+def identity(box: Box) -> Row:
+    nothing = np.zeros_like(box.z)
+    return Row(box.z, box.E, np.ones_like(box.z), nothing)
+
+
+def sigmoid(box: Box) -> Row:
+    """o: exp, a sum, a quotient. s = o (1 - o): a change d of o changes it by d (1 - 2o - d)."""
+    e = np.exp(-box.a)
+    o, s = np.where(box.z >= 0.0, 1.0, e) / (1.0 + e), e / (1.0 + e) ** 2
+    Eo = (C + 3.0) * box.u * o + box.eta + bell(box.nearest) * box.E
+    Es = (np.abs(1.0 - 2.0 * o) + 3.0 * Eo) * Eo + 5.0 * box.u * s + box.eta
+    if box.family.usual:  # sigma(z) * sigma(-z), exp(-z) * o * o
+        Es = Es + (2.0 * C + 4.0) * box.u * s
+    return Row(o, Eo, s, Es)
+
+
+def tanh(box: Box) -> Row:
+    """g' = 1/cosh^2 = 4 sigma'(2z). s = 1 - o*o: a change d of o changes it by d (2o + d)."""
+    o, s = np.tanh(box.z), 4.0 * bell(2.0 * box.a)
+    Eo = C * box.u * np.abs(o) + box.eta + 4.0 * bell(2.0 * box.nearest) * box.E
+    top = np.abs(o) + 2.0 * Eo
+    Es = (2.0 * top + Eo) * Eo + 2.0 * box.u * top**2 + 5.0 * box.u * s + box.eta
+    if box.family.usual:  # 1 / cosh(z)**2
+        Es = Es + (2.0 * C + 3.0) * box.u * s
+    return Row(o, Eo, s, Es)
+
+
+def undecided(box: Box) -> Mask:
+    """Whether rounding cannot decide the sign of z: some z of the box is on the other side."""
+    return box.a <= box.radius
+
+
+def leaky_relu(box: Box) -> Row:
+    """Slope 1 above zero, `slope` in [0, 1] below, where the product rounds.
+
+    With a sign taken both ways o moves by at most E, as no slope is steeper than 1, and s by
+    1 - slope: that also allows any value in between, as a subgradient at zero may be.
+    """
+    s = np.where(box.z > 0.0, 1.0, box.slope)
+    either = undecided(box) & box.kink
+    rounds = np.where((box.low <= 0.0) & (box.slope > 0.0), 1.0, 0.0)
+    Eo = np.where(either, 1.0, s) * box.E
+    Eo = Eo + rounds * (2.0 * box.u * box.slope * box.farthest + box.eta)
+    return Row(s * box.z, Eo, s, np.where(either, 1.0 - box.slope, 0.0))
+
+
+def relu(box: Box) -> Row:
+    flat = Box(box.z, box.E, box.precision, np.zeros_like(box.slope), box.family, box.kink)
+    return leaky_relu(flat)
+
+
+def elu(box: Box) -> Row:
+    """alpha = 1, so g' = exp(min(z, 0)) has no jump, and |g''| <= g' where z < 0."""
+    below = np.where(box.low <= 0.0, 1.0, 0.0)
+    z = np.minimum(box.z, 0.0)
+    o, s = np.where(box.z > 0.0, box.z, np.expm1(z)), np.exp(z)
+    moved = np.exp(np.minimum(box.high, 0.0)) * box.E
+    Eo = below * (C * box.u * np.abs(o) + box.eta) + moved
+    Es = below * ((C + 2.0) * box.u * s + box.eta + moved)
+    if box.family.autodiff:  # JAX differentiates expm1 as o + 1
+        Es = Es + below * box.u * (C * np.abs(o) + 1.0)
+    if box.family.usual:  # exp(z) - 1, and o + 1 of that
+        Eo = Eo + below * box.u * (C * s + 1.0)
+        Es = Es + below * box.u * (C + 2.0)
+    return Row(o, Eo, s, Es)
+
+
+def softplus(box: Box) -> Row:
+    """o = max(z, 0) + log1p(exp(-|z|)), s = sigma(z), g'' = sigma'(z)."""
+    o, s = np.maximum(box.z, 0.0) + np.log1p(np.exp(-box.a)), sigma(box.z)
+    Eo = (2.0 * C + 3.0) * box.u * o + box.eta + sigma(box.high) * box.E
+    Es = (C + 3.0) * box.u * s + box.eta + bell(box.nearest) * box.E
+    if box.family.autodiff:  # JAX: exp(z - o); o rounds, and what log1p and exp err stands there
+        Es = Es + (2.0 * box.farthest + 2.0 * C) * box.u * s
+    if box.family.usual:  # log(1 + exp(z))
+        Eo = Eo + (C + 2.0) * box.u
+    return Row(o, Eo, s, Es)
+
+
+def gelu(box: Box) -> Row:
+    """o = z Phi(z), s = Phi(z) + z phi(z), g'' = phi(z) (2 - z*z); Phi = (1 + erf(z/sqrt 2)) / 2.
+
+    Phi: erf errs by C u, its argument by 2u (and Phi' = phi), the sum by u.
+    phi: an error of z*z*u in the exponent, C for exp, 5 for the products and constants.
+    """
+    a, near, far, u, eta = box.a, box.nearest, box.farthest, box.u, box.eta
+    Phi, erf = _normal(box.z)
+    erf = np.minimum(np.abs(erf) + 2.0 * phi(near) * box.radius, 1.0)
+    o, s = box.z * Phi, Phi + box.z * phi(a)
+    tail = far * phi(near)
+    rPhi = u * (0.5 * (C * erf + 2.0) + 2.0 * tail)
+    r1 = rPhi + u * (C + 2.0 * far**2 + 5.0) * tail + 2.0 * u * np.abs(s)
+    bend = phi(near) * (2.0 + near**2)  # decreases with |z|
+    steep = np.abs(s) + r1 + bend * box.radius
+    Eo = far * rPhi + 2.0 * u * np.abs(o) + (1.0 + far) * eta + steep * box.E
+    return Row(o, Eo, s, r1 + (2.0 + far) * eta + bend * box.E)
+
+
+def _normal(z: Array) -> tuple[Array, Array]:
+    """Phi(z) and erf(z / sqrt 2); below -1 Phi comes from erfc, so that its tail stays accurate."""
+    x = z / math.sqrt(2.0)
+    erf = _each(math.erf, x)
+    Phi = 0.5 * (1.0 + erf)
+    tail = z < -1.0
+    Phi[tail] = 0.5 * _each(math.erfc, -x[tail])
+    return Phi, erf
+
+
+def _each(function: Callable[[float], float], x: Array) -> Array:
+    """A function of the standard library on every element; NumPy has no erf."""
+    return np.array([function(v) for v in x.ravel().tolist()], dtype=np.float64).reshape(x.shape)
+
+
+def silu(box: Box) -> Row:
+    """o = z sigma, s = sigma q with q = 1 + z (1 - sigma), g'' = sigma' (2 - z tanh(z/2)).
+
+    An error of sigma moves s by q - z sigma times as much; 1 - sigma, its product with z and the
+    sum round, in whatever order, by 4 a (1 - sigma) + 3q. |q'| < 1.2.
+    """
+    far, u, eta = box.farthest, box.u, box.eta
+    up, rest = sigma(box.high), sigma(-box.low)  # the largest sigma and 1 - sigma of the box
+    q = 1.0 + box.z * sigma(-box.z)
+    o, s = box.z * sigma(box.z), sigma(box.z) * q
+    q = np.abs(q) + 1.2 * box.radius
+    r1 = u * up * ((C + 3.0) * q + far * ((C + 3.0) * up + 4.0 * rest) + 3.0 * q)
+    if box.family.usual:  # o + sigma (1 - o)
+        r1 = r1 + 4.0 * u * up * (1.0 + far)
+    bend = bell(box.nearest) * np.maximum(2.0, box.nearest)  # decreases with |z|
+    steep = np.abs(s) + r1 + bend * box.radius
+    Eo = (C + 4.0) * u * np.abs(o) + (1.0 + far) * eta + steep * box.E
+    return Row(o, Eo, s, r1 + (2.0 + far) * eta + bend * box.E)
+
+
+def softsign(box: Box) -> Row:
+    """o = z / (1 + |z|), s = 1 / (1 + |z|)^2, |g''| = 2 / (1 + |z|)^3."""
+    near = 1.0 + box.nearest
+    o, s = box.z / (1.0 + box.a), 1.0 / (1.0 + box.a) ** 2
+    Eo = 3.0 * box.u * np.abs(o) + box.eta + box.E / near**2
+    Es = 5.0 * box.u * s + 2.0 * box.E / near**3 + box.eta
+    if box.family.autodiff:  # the quotient rule subtracts two numbers near 1 / (1 + |z|)
+        Es = Es + 6.0 * box.u / near
+    return Row(o, Eo, s, Es)
+
+
+# softmax is no row: its elements hang together, so `bound_losses.py` takes it with the loss.
+ROWS: dict[str, Callable[[Box], Row]] = {
+    "identity": identity,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "relu": relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "softplus": softplus,
+    "gelu": gelu,
+    "silu": silu,
+    "softsign": softsign,
+}
+KINKED = ("relu", "leaky_relu")
