@@ -21,11 +21,6 @@ class Activation(NamedTuple):
     g_prime: Callable[[Array, Array], Array]
 
 
-Arrays: TypeAlias = Sequence[Array]  # one per layer
-Biases: TypeAlias = Sequence[Array | None]  # None: a layer without bias
-Activations: TypeAlias = Sequence[Activation]
-
-
 def sigmoid(Z: Array) -> Array:
     """1 / (1 + exp(-Z)); of the two equal forms each Z takes the one whose exp cannot overflow."""
     e = np.exp(-np.abs(Z))
@@ -54,17 +49,16 @@ def phi(Z: Array) -> Array:
     return np.exp(-0.5 * (Z * Z)) / math.sqrt(2 * math.pi)
 
 
-def leaky_relu(slope: float) -> Activation:
-    """Z above zero, slope * Z below; with slope 0 it is `relu`."""
-    return Activation(lambda Z: np.where(Z > 0, Z, slope * Z),
-                      lambda Z, O: np.where(Z > 0, np.ones_like(Z), slope))  # fmt: skip
-
-
 def no_g_prime(Z: Array, O: Array) -> Array:
     raise ValueError("softmax has no g'(Z) per neuron, each O needs its whole row; use `delta_of`.")
 
 
 # fmt: off
+def leaky_relu(slope: float) -> Activation:
+    return Activation(lambda Z: np.where(Z > 0, Z, slope * Z),
+                      lambda Z, O: np.where(Z > 0, np.ones_like(Z), slope))
+
+
 ACTIVATIONS = {
     #                        O = g(Z)                        g'(Z)
     "identity":   Activation(lambda Z: Z.copy(),             lambda Z, O: np.ones_like(Z)),

@@ -1,14 +1,13 @@
 """The bias as a neuron: a column of ones in every layer, and b as the last row of the matrix.
 
-Forward and backward then run as if there were no bias. The bias neuron feeds the layer above and
-nothing feeds it, so it is reset to 1 after every layer. (For the bias as a vector of its own, see
-`b` in `forward` and `db` in the backward pass.)
+Then both passes run as if there were no bias. The bias neuron feeds the layer above and nothing
+feeds it, so it is reset to 1 after every layer. (The bias as a vector is `b` and `db` in `passes`.)
 """
 
 import numpy as np
 
-from .activations import Activation, Array, Arrays
-from .backward import Gradients
+from .activations import Activation, Array
+from .passes import ArrayLists, Arrays
 
 
 def with_ones(X: Array) -> Array:
@@ -25,8 +24,8 @@ def augment(weights: Arrays, biases: Arrays) -> list[Array]:
     return [np.column_stack([W, np.zeros_like(W[:, 0])]) for W in stacked[:-1]] + stacked[-1:]
 
 
-def split(augmented: Arrays) -> Gradients:
-    """The way back: (W, b) of every layer, or (dW, db) from the gradients of what `augment` made."""
+def split(augmented: Arrays) -> ArrayLists:
+    """The way back: W and b of every layer, or dW and db if given the gradients."""
     stacked = [W[:, :-1] for W in augmented[:-1]] + [augmented[-1]]
     return [W[:-1].copy() for W in stacked], [W[-1].copy() for W in stacked]
 
@@ -48,7 +47,7 @@ def reset_to_one(a: Activation, masked: bool = False) -> Activation:
 
 
 def mask(dW: Arrays) -> list[Array]:
-    """Avoid updating the bias neurons' column: the author's own way, and advised against.
+    """Avoid updating the column of the bias neurons: the author's own way, and advised against.
 
     It is right while that column is exactly 0. One update that forgets the mask, and the derivative
     which `masked` left in place leaks through the bias neurons into all layers below.

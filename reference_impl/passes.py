@@ -1,33 +1,50 @@
-"""The backward pass: the article's three factors, then a loop, a recursion and a third order.
+"""The two passes through a network: up with the instances, and down again with the loss.
 
-All start at the top with `dLoss_dO`, (n, k_L), and go down. Loop and recursion return (dW, db), the
-derivatives of the loss by every W and b, and change no weight: the layer below needs the old ones.
+`weights[l]` leads from `O[l]` up to `Z[l]`, and `O[l + 1]` is g(Z[l]); `O[0]` is X. Backward starts
+at the top with `dLoss_dO`, (n, k_L), by a loop, by recursion, or in a third order.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 
-from .activations import Activation, Activations, Array, Arrays, Biases, softmax
+from .activations import Activation, Array, softmax
 
-Gradients: TypeAlias = tuple[list[Array], list[Array]]
+Arrays: TypeAlias = Sequence[Array]  # one per layer
+Biases: TypeAlias = Sequence[Array | None]  # None: a layer without bias
+Activations: TypeAlias = Sequence[Activation]
+ArrayLists: TypeAlias = tuple[list[Array], list[Array]]
 DEEPEST_RECURSION = 400  # Python allows 1000 nested calls in all, the caller's own among them
+
+
+def forward(weights: Arrays, biases: Biases, X: Array, activations: Activations) -> ArrayLists:
+    """Carry n instances, one per row of X, up through the layers; return all Z and all O.
+
+    A weight matrix (k, j) takes a layer (n, k) to a layer (n, j). One layer is a perceptron.
+    """
+    Z: list[Array] = []
+    O = [X]
+    for W, b, activation in zip(weights, biases, activations, strict=True):
+        Z.append(O[-1] @ W if b is None else O[-1] @ W + b)  # the same b for every row
+        O.append(activation.g(Z[-1]))
+    return Z, O
 
 
 def three_factors(
     dLoss_dO_next: Array, W_next: Array, g_prime_next: Array, O_prev: Array, g_prime: Array
 ) -> tuple[Array, Array]:
-    """One instance, one hidden layer, as in the equations: return its (dLoss/dW, delta).
+    """The equations, for one instance and one hidden layer: return its dLoss/dW (k, j) and delta.
 
     dLoss_dO_next, g_prime_next: (m,)    W_next: (j, m)    O_prev: (k,)    g_prime: (j,)
     """
     dO_next_dO = W_next * g_prime_next  # (j, m) "how a change of this layer affects the next"
     dO_dW = np.outer(O_prev, g_prime)  # (k, j) "how a change of the weight affects this layer"
     dW = np.zeros_like(dO_dW)
-    for i, h in np.ndindex(dW.shape):  # weight from neuron i below to neuron h of this layer
+    for i, h in np.ndindex(dW.shape):  # the weight from neuron i below to neuron h of this layer
         for up in range(len(dLoss_dO_next)):
             dW[i, h] += dLoss_dO_next[up] * dO_next_dO[h, up] * dO_dW[i, h]
-    # Regrouped, everything but O_prev is one number per neuron: dW = outer(O_prev, delta).
+    # Regrouped, all but O_prev is one number per neuron, its delta: dW = outer(O_prev, delta).
     return dW, (dO_next_dO @ dLoss_dO_next) * g_prime
 
 
@@ -40,9 +57,10 @@ def delta_of(dLoss_dO: Array, activation: Activation, Z: Array, O: Array) -> Arr
 
 def backward_loop(
     dLoss_dO: Array, weights: Arrays, Z: Arrays, O: Arrays, activations: Activations
-) -> Gradients:
-    """Using a loop."""
-    dW, db = [], []
+) -> ArrayLists:
+    """Using a loop: return dW and db of every layer, and change no weight on the way."""
+    dW: list[Array] = []
+    db: list[Array] = []
     for l in reversed(range(len(weights))):
         delta = delta_of(dLoss_dO, activations[l], Z[l], O[l + 1])
         dW.append(O[l].T @ delta)  # (k, n) @ (n, j): the n instances are summed away
@@ -53,23 +71,23 @@ def backward_loop(
 
 def backward_recursion(
     dLoss_dO: Array, weights: Arrays, Z: Arrays, O: Arrays, activations: Activations
-) -> Gradients:
+) -> ArrayLists:
     """Using recursion: do the top layer, and ask the same of the network below it."""
     if len(weights) > DEEPEST_RECURSION:
-        raise ValueError(f"`weights` has {len(weights)} layers, but the recursion goes down "
-                         f"{DEEPEST_RECURSION} at most; use the loop.")  # fmt: skip
+        raise ValueError(f"`weights` has over {DEEPEST_RECURSION} layers, too deep; use the loop.")
     if not weights:
         return [], []
-    *below, W = weights
     delta = delta_of(dLoss_dO, activations[-1], Z[-1], O[-1])
-    dW, db = backward_recursion(delta @ W.T, below, Z[:-1], O[:-1], activations[:-1])
+    passed_down = delta @ weights[-1].T
+    dW, db = backward_recursion(passed_down, weights[:-1], Z[:-1], O[:-1], activations[:-1])
     return [*dW, O[-2].T @ delta], [*db, delta.sum(axis=0)]
 
 
+# fmt: off
 def backward_updating_as_it_goes(
     dLoss_dO: Array, weights: Arrays, biases: Biases, Z: Arrays, O: Arrays,
     activations: Activations, alpha: float,
-) -> tuple[list[Array], list[Array | None]]:  # fmt: skip
+) -> tuple[list[Array], list[Array | None]]:
     """The other legal order, "confusing and over-complicated": return the new weights and biases.
 
     A layer may change once nothing below needs its old W, and not one line earlier.
