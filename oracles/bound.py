@@ -22,6 +22,7 @@ C u; flushing of subnormals allowed; inputs exact (`Case` refuses subnormals).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -74,11 +75,14 @@ def bounds_of(cases: Sequence[Case], family: str = "numpy") -> list[Bound]:
     """
     if family not in FAMILIES:
         raise BackproofError(f"`family` is {family!r}; use one of {', '.join(FAMILIES)}.")
-    bounds: dict[int, Bound] = {}
-    for positions, block in blocks_of(cases):
-        own = _bounds_of_block(block, FAMILIES[family])
-        bounds.update(zip(positions, own, strict=True))
-    return [bounds[position] for position in range(len(cases))]
+    rules = FAMILIES[family]
+    smooth = _passed(cases, rules, kink=False)
+    kinked = [i for i, own in enumerate(smooth) if own.kinked]
+    both_ways = _passed([cases[i] for i in kinked], rules, kink=True)
+    largest = [own.E for own in smooth]  # without an undecided sign it is the same E
+    for i, own in zip(kinked, both_ways, strict=True):
+        largest[i] = np.maximum(smooth[i].E, own.E)
+    return [Bound(own.E, E, own.gradient) for own, E in zip(smooth, largest, strict=True)]
 
 
 def step_bound(case: Case, bound_vector: Vector, step: Vector, step_form: str) -> Vector:
@@ -104,30 +108,31 @@ def _finished(E: Array) -> Array:
     return E * (1.0 + 1e-9)
 
 
-def _bounds_of_block(block: Block, family: Family) -> list[Bound]:
-    with np.errstate(all="ignore"):
-        passed = _passed(block, family, kink=False)
-        smooth = block.unpadded(_finished(passed.E))
-        witness = block.unpadded(passed.gradient)
-        either = list(smooth)  # without an undecided sign it is the same E
-        if passed.kinked.any():
-            both_ways = block.unpadded(_finished(_passed(block, family, kink=True).E))
-            for i in np.flatnonzero(passed.kinked):
-                either[i] = np.maximum(smooth[i], both_ways[i])
-    return [Bound(*vectors) for vectors in zip(smooth, either, witness, strict=True)]
+class Passed(NamedTuple):
+    """What one pass found for one case: (P,) gradient and E, and whether a sign is undecided."""
+
+    gradient: Vector
+    E: Vector
+    kinked: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Passed:
-    """gradient, E: (K, L, k + 1, k), laid out as the parameters   kinked: (K,) undecided signs?"""
+def _passed(cases: Sequence[Case], family: Family, *, kink: bool) -> list[Passed]:
+    """One pass over all cases, block by block, in the order of the cases."""
+    found: dict[int, Passed] = {}
+    for positions, block in blocks_of(cases):
+        with np.errstate(all="ignore"):
+            gradient, E, kinked = _forward_and_backward(block, family, kink)
+        vectors = block.unpadded(gradient), block.unpadded(_finished(E)), kinked.tolist()
+        found.update(zip(positions, map(Passed, *vectors), strict=True))
+    return [found[position] for position in range(len(cases))]
 
-    gradient: Array
-    E: Array
-    kinked: Mask
 
+def _forward_and_backward(block: Block, family: Family, kink: bool) -> tuple[Array, Array, Mask]:
+    """The witness' forward and backward pass, with an E beside every value.
 
-def _passed(block: Block, family: Family, *, kink: bool) -> Passed:
-    """The witness' forward and backward pass, with an E beside every value."""
+    Returns the gradient and its E, laid out as the parameters, and (K,) whether a sign is
+    undecided.
+    """
     rows, Z, kinked = _forward(block, family, kink)
     gradient, E = np.zeros_like(block.parameters), np.zeros_like(block.parameters)
     at_output = F3_output_deltas(
@@ -146,7 +151,7 @@ def _passed(block: Block, family: Family, *, kink: bool) -> Passed:
             G = F6_outputs_below(D, block.W(layer), block.fan_out(layer), precision)
             S = _part((rows[layer - 1].s, rows[layer - 1].Es), slice(alive))
             D = _real(F4_delta(G, S, precision), block.neurons[layer - 1][:alive])
-    return Passed(gradient, E, kinked)
+    return gradient, E, kinked
 
 
 def _forward(block: Block, family: Family, kink: bool) -> tuple[list[Row], list[WithError], Mask]:
@@ -201,7 +206,7 @@ def F2_activated(
         # softmax is taken together with the loss, from Z.
         o, Eo, s, Es = ROWS["identity" if name == "softmax" else name](box)
         row.o[cases], row.Eo[cases] = _real((o, closed(Eo, precision)), neurons)
-        row.s[cases], row.Es[cases] = _real((s, closed(Es, precision)), neurons)
+        row.s[cases], row.Es[cases] = s, closed(Es, precision)
         if name in KINKED:
             kinked[cases] = (undecided(box) & neurons).any(axis=(1, 2))
     return row, kinked

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backproof.case import Case
-from backproof.gradients import flat
 from oracles.bound_tables import Array, Mask, Precision, precision_of
 
 Rows = NDArray[np.intp]
@@ -105,21 +104,19 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
     widths = np.zeros((len(cases), depth + 1), dtype=np.int64)
     for i, case in enumerate(cases):
         widths[i, : case.depth + 1] = case.widths
-    rows = np.array([case.n for case in cases])
+    depths, rows = (np.array([(case.depth, case.n) for case in cases])).T
     biased = np.array([case.bias != "none" for case in cases])
     neurons = [_neurons(rows, widths[:, layer], n, k) for layer in range(depth + 1)]
-    at_output = widths[np.arange(len(cases)), [case.depth for case in cases]]
+    at_output = widths[np.arange(len(cases)), depths]
     output_neurons = _neurons(rows, at_output, n, k)
     filled = _filled(widths, biased, k)
     return Block(
         cases=cases,
         X=_scattered(neurons[0], [case.arrays.X for case in cases]),
         Y=_scattered(output_neurons, [case.arrays.Y for case in cases]),
-        parameters=_scattered(
-            filled, [flat(case.arrays.weights, case.arrays.biases) for case in cases]
-        ),
+        parameters=_scattered(filled, _parameters(cases)),
         filled=filled,
-        alive=[sum(case.depth >= layer for case in cases) for layer in range(depth + 2)],
+        alive=[int((depths >= layer).sum()) for layer in range(depth + 2)],
         neurons=neurons,
         activations=[{}, *(_by_activation(cases, layer) for layer in range(1, depth + 1))],
         outputs=_grouped([(case.loss, case.activations[-1] == "softmax") for case in cases]),
@@ -156,6 +153,14 @@ def _scattered(where: Mask, arrays: Sequence[NDArray[np.floating]]) -> Array:
     padded = np.zeros(where.shape)
     padded[where] = np.concatenate([array.ravel() for array in arrays])
     return padded
+
+
+def _parameters(cases: Sequence[Case]) -> list[NDArray[np.floating]]:
+    """W_1, b_1, W_2, ... of the first case, then of the next."""
+    pairs = [
+        pair for case in cases for pair in zip(case.arrays.weights, case.arrays.biases, strict=True)
+    ]
+    return [array for pair in pairs for array in pair if array is not None]
 
 
 def _grouped(keys: Sequence[object]) -> dict:  # type: ignore[type-arg]

@@ -159,7 +159,8 @@ def cross_entropy(out: Output) -> WithError:
     if out.loss == "cross_entropy" and out.family.probabilities:
         E = E + u * (8.0 * np.abs(out.Y) + (out.width + 8.0) * shares)
         lost = _may_be_zero(least, out) & out.neurons
-        E = np.where(lost if out.family.usual else lost & (out.Y != 0.0), np.inf, E)
+        lost = lost if out.family.usual else lost & (out.Y != 0.0)
+        E = np.where(lost.any(axis=-1, keepdims=True), np.inf, E)  # the sum takes it everywhere
     else:
         E = E + u * (out.width + 2.0) * shares
     E = factor * E + 6.0 * u * np.abs(D) + (out.width + 4.0) * eta
