@@ -167,8 +167,11 @@ def _network(
             choose(f"activation of layer {layer}", hidden) if fresh else activations[-1]
         )
     widths.append(choose("width of the output", k))
+    # Where the loss leaves one option it is offered twice: a list of one is no choice, and if
+    # losses differed in their number of choices, a shrinker would prefer those with fewer.
     wanted = names.OUTPUT_ACTIVATION.get(loss)
-    activations.append(wanted or choose("activation of the output", allowed))
+    outputs = allowed if wanted is None else (wanted, wanted)
+    activations.append(choose("activation of the output", outputs))
     return tuple(widths), tuple(activations)
 
 

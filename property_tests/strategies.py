@@ -23,8 +23,12 @@ def cases(draw: st.DrawFn, *, size: str | None = "standard", claims: Claims = EV
     row: identity, half squared error, sum, separate bias, alpha 1, float64, small integers, seed 0.
     """
 
+    # Draws of `st.data()` are the ones Hypothesis prints one by one, with what it learned about
+    # each; those of a composite it keeps to itself.
+    data = draw(st.data())
+
     def choose(label: str, options: Sequence[T], /) -> T:
-        return draw(_option_of(options), label=label)
+        return data.draw(_option_of(options), label=label)
 
     return drawn_case(choose, size=size, claims=claims)
 
