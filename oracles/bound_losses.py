@@ -110,7 +110,8 @@ def binary_cross_entropy(out: Output) -> WithError:
     Through the logits: p - Y, two factors, one to spare (F3), and F4 with g' = 1 adds two.
     On probabilities g' = p (1 - p) and dLoss/dp = (p - Y) / (p (1 - p)) hold the *same* p, and
     1 - p is exact from 1/2 on, so the tails cancel and the roundings are those of p - Y, the
-    quotient, two factors and the product: also 6, one to spare. That holds until p becomes 0 or 1.
+    quotient, two factors and the product: also 6, one to spare. Beyond u a p becomes exactly 1, and
+    a right program divides by 0: nothing is certain.
     """
     precision, family, factor = out.precision, out.family, out.factor
     box = Box(out.Z, out.EZ, precision, np.zeros_like(factor), family, kink=False)
@@ -126,8 +127,10 @@ def binary_cross_entropy(out: Output) -> WithError:
     if family.usual:  # -Y/p + (1 - Y)/(1 - p), each term rounded before they cancel
         E = E + factor * 12.0 * precision.u * both
     if out.loss == "binary_cross_entropy" and family.probabilities:
-        lost = _may_be_zero(p - 2.0 * Ep, out) | _may_be_zero(sigma(-out.Z) - 2.0 * Ep, out)
-        E = np.where(lost, np.inf, E)
+        zero, one = _may_be_zero(p - 2.0 * Ep, out), _may_be_zero(sigma(-out.Z) - 2.0 * Ep, out)
+        if not family.usual:  # the label's own probability: (p - Y) / (p (1 - p)) is 0, not 0/0
+            zero, one = zero & (out.Y != 0.0), one & (out.Y != 1.0)
+        E = np.where(zero | one, np.inf, E)
     return D, closed(E, precision)
 
 
