@@ -106,7 +106,7 @@ def headline(run: Run) -> str:
             f"{subject} agrees in all {len(run.results)} cases: 0 wrong, {checks}; "
             f"the largest error is {worst:.2g} of what rounding explains."
         )
-    return f"{footer.reason[0].upper()}{footer.reason[1:]} ({checks})."
+    return f"{footer.reason} ({checks})."
 
 
 def _errors(run: Run) -> Iterator[float]:
@@ -148,7 +148,7 @@ def sentence(pair: PairRecord) -> str:
         return pair.failure
     place = f"{_DISPLAY[worst.parameter]}_{worst.layer}[{', '.join(map(str, worst.index))}]"
     return (
-        f"{pair.a}: {place} = {worst.value_a:.17g}, but {pair.b} says {worst.value_b:.17g} "
+        f"{pair.a}: {place} = {worst.value_a!r}, but {pair.b} says {worst.value_b!r} "
         f"(layer {worst.layer}, {worst.error_in_bounds:.3g} times the bound)"
     )
 
@@ -168,8 +168,9 @@ def _remarks(run: Run) -> Iterator[str]:
         yield f"{elements} elements compared: {counts.get('agree', 0)} agree, {shares}."
     if counts.get("unchecked"):
         yield f"{counts['unchecked']} elements have no finite difference (kinks, large nets)."
-    if counts.get("fd_bar_exceeded"):
-        yield f"{counts['fd_bar_exceeded']} lay outside a finite difference's bar, and were cleared."
+    cleared = counts.get("fd_bar_exceeded")
+    if cleared:
+        yield f"{cleared} lay outside a finite difference's bar; another oracle cleared them."
     for name, how in run.header.missing.items():
         yield f"{name} is missing and was not counted: {how}"
 
@@ -201,8 +202,8 @@ def _number(answer: object, at: int) -> str:
     gradient = getattr(answer, "gradient", None)
     step = getattr(answer, "step", None)
     if gradient is not None:
-        return f"{gradient[at]:.17g}"
-    return "-" if step is None else f"Δ {step[at]:.17g}"
+        return repr(float(gradient[at]))
+    return "-" if step is None else f"Δ {float(step[at])!r}"
 
 
 def _comparisons(pairs: Sequence[PairRecord]) -> Table:

@@ -14,6 +14,7 @@ small enough for paper.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol, TypeVar
 
 from backproof import drawing, names
@@ -36,6 +37,7 @@ class Claims:
     Each field lists what is allowed; the default is everything. An option outside the closed lists
     of `names` is possible for `slopes` alone (a learner's own leaky slope); such a case has no
     token.
+    hidden: activations below the output   combinations: (output activation, loss) pairs
     """
 
     activations: tuple[str, ...] = names.ACTIVATIONS
@@ -49,6 +51,8 @@ class Claims:
     depths: tuple[int, ...] = tuple(range(1, names.MAX_DEPTH + 1))
     max_width: int = names.MAX_WIDTH
     max_batch: int = names.MAX_BATCH
+    hidden: tuple[str, ...] = names.ACTIVATIONS
+    combinations: tuple[tuple[str, str], ...] = tuple(product(names.ACTIVATIONS, names.LOSSES))
 
 
 EVERYTHING = Claims()
@@ -85,6 +89,11 @@ EXACT_REGIMES = ("integers", "fractions", "zeros")
 # A float32 ends at 2**128. A saturated net multiplies by 2**3 a layer, forward and backward; with
 # 2**4 more and 8 layers that is 2**112.
 _MOST_SCALE = {"float64": 12, "float32": 4}
+# Only a `saturated` case may multiply its weights by more than 2**2.
+_MOST_UNSATURATED = 2
+# Losses that divide by a probability: where it is rounded to 0 or 1, right code has no answer. The
+# numbers of `integers`, and of `fractions` in deep nets, are so large that they seldom have one.
+_ON_PROBABILITIES = ("binary_cross_entropy", "cross_entropy")
 
 
 def _octaves(most: int) -> tuple[int, ...]:
@@ -126,9 +135,10 @@ def drawn_case(choose: Choose, *, size: str | None = None, claims: Claims = EVER
     size = size or choose("size", SIZES)
     loss = choose("loss", _losses(claims))
     dtype = choose("dtype", _within("dtypes", DTYPES, claims.dtypes))
-    regime = choose("regime", _within("regimes", REGIMES, claims.regimes))
     n = choose("n", _up_to("max_batch", BATCHES[size], claims.max_batch))
     widths, activations = _network(choose, size, loss, claims)
+    regimes = _regimes(loss, len(activations))
+    regime = choose("regime", _within("regimes", regimes, claims.regimes))
     return Case(
         widths=widths,
         activations=activations,
@@ -138,7 +148,7 @@ def drawn_case(choose: Choose, *, size: str | None = None, claims: Claims = EVER
         n=n,
         alpha=choose("alpha", _within("alphas", names.ALPHAS, claims.alphas)),
         regime=regime,
-        scale=0 if regime in EXACT_REGIMES else choose("scale", _scales(dtype)),
+        scale=0 if regime in EXACT_REGIMES else choose("scale", _scales(dtype, regime)),
         dtype=dtype,
         slope=_slope(choose, activations, regime, claims),
         seed=choose("seed", SEEDS),
@@ -149,7 +159,7 @@ def _network(
     choose: Choose, size: str, loss: str, claims: Claims
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     allowed = _within("activations", names.ACTIVATIONS, claims.activations)
-    hidden = tuple(name for name in allowed if name != "softmax")
+    hidden = tuple(name for name in allowed if name != "softmax" and name in claims.hidden)
     depths = tuple(d for d in DEPTHS[size] if d in claims.depths and (d == 1 or hidden))
     if not depths:
         raise CaseError(
@@ -170,16 +180,20 @@ def _network(
     # Where the loss leaves one option it is offered twice: a list of one is no choice, and if
     # losses differed in their number of choices, a shrinker would prefer those with fewer.
     wanted = names.OUTPUT_ACTIVATION.get(loss)
-    outputs = allowed if wanted is None else (wanted, wanted)
+    fitting = tuple(name for name in allowed if (name, loss) in claims.combinations)
+    outputs = fitting if wanted is None else (wanted, wanted)
     activations.append(choose("activation of the output", outputs))
     return tuple(widths), tuple(activations)
 
 
 def _losses(claims: Claims) -> Sequence[str]:
-    """The losses whose output activation is claimed too (a squared error takes any)."""
-    outputs = names.OUTPUT_ACTIVATION
-    reachable = tuple(x for x in names.LOSSES if outputs.get(x, "") in ("", *claims.activations))
-    return _within("losses", reachable, claims.losses)
+    """The losses whose output activation is claimed together with them."""
+    reachable = {
+        loss
+        for output, loss in claims.combinations
+        if output in claims.activations and names.OUTPUT_ACTIVATION.get(loss, output) == output
+    }
+    return _within("losses", [x for x in names.LOSSES if x in reachable], claims.losses)
 
 
 def _within(field: str, options: Sequence[T], allowed: Sequence[T]) -> Sequence[T]:
@@ -199,8 +213,17 @@ def _up_to(field: str, options: Sequence[int], most: int) -> Sequence[int]:
     return left
 
 
-def _scales(dtype: str) -> Sequence[int]:
-    return tuple(scale for scale in SCALES if abs(scale) <= _MOST_SCALE[dtype])
+def _regimes(loss: str, depth: int) -> Sequence[str]:
+    if loss not in _ON_PROBABILITIES:
+        return REGIMES
+    large = ("integers",) if depth == 1 else ("integers", "fractions")
+    return tuple(regime for regime in REGIMES if regime not in large)
+
+
+def _scales(dtype: str, regime: str) -> Sequence[int]:
+    lowest = -_MOST_SCALE[dtype]
+    highest = -lowest if regime == "saturated" else _MOST_UNSATURATED
+    return tuple(scale for scale in SCALES if lowest <= scale <= highest)
 
 
 def _slope(choose: Choose, activations: Sequence[str], regime: str, claims: Claims) -> float:

@@ -117,15 +117,7 @@ def subject_seat(impl: str | None) -> Iterator[tuple[Seat, Claims, dict[str, str
 
 def claims_of(target: Target) -> Claims:
     """The part of the case space that a target supports."""
-    claimed = target.claims
-    return Claims(
-        activations=claimed.activations,
-        losses=claimed.losses,
-        reductions=claimed.reductions,
-        biases=claimed.biases,
-        dtypes=claimed.dtypes,
-        slopes=claimed.slopes,
-    )
+    return Claims(**vars(target.claims))
 
 
 def _cases(plan: Plan, claims: Claims, screen: Screen) -> list[tuple[Case, str]]:
@@ -157,12 +149,14 @@ def _cases(plan: Plan, claims: Claims, screen: Screen) -> list[tuple[Case, str]]
 
 
 def _claimed(case: Case, claims: Claims) -> bool:
+    """Real data and given cases were not drawn inside the claims."""
     return (
-        set(case.activations) <= set(claims.activations)
-        and case.loss in claims.losses
+        set(case.activations[:-1]) <= set(claims.hidden) & set(claims.activations)
+        and (case.activations[-1], case.loss) in claims.combinations
         and case.reduction in claims.reductions
         and case.bias in claims.biases
         and case.dtype in claims.dtypes
+        and ("leaky_relu" not in case.activations or case.slope in claims.slopes)
     )
 
 
