@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from backproof.names import ACTIVATIONS, LOSSES, OUTPUT_ACTIVATION
 from backproof.records import CaseLine, Run
-from reports.markup import Markup, counted, join, plural, share, table, tag, void
+from reports.markup import Markup, counted, join, name_code, plural, share, table, tag, void
 
 _DEPTHS = range(1, 6)  # of the standard size, to which all targets refer
 _MOST_GAPS = 40
@@ -21,7 +21,7 @@ def coverage_section(run: Run) -> Markup:
     return join(
         _square(counts),
         _gaps(counts),
-        tag("div", _shares(cases, "regime"), _shares(cases, "dtype"), class_="figures"),
+        tag("div", _shares(cases, "regime"), _shares(cases, "dtype"), class_="figures two"),
         _origin(run),
     )
 
@@ -43,15 +43,15 @@ def possible(activation: str, loss: str, depth: int) -> bool:
 
 
 def _square(counts: Counter[Combination]) -> Markup:
-    most = max(counts.values(), default=1)
     return table(
         join(
-            "Cases with an activation (anywhere in the net) under a loss. The small bars are depths "
-            f"{_DEPTHS[0]} to {_DEPTHS[-1]}; a dash is a net that cannot be."
+            "Cases with an activation (anywhere in the net) under a loss. The small bars are "
+            f"depths {_DEPTHS[0]} to {_DEPTHS[-1]}, each beside the largest of its cell; a dash "
+            "is a net that cannot be."
         ),
-        ["", *(tag("code", loss) for loss in LOSSES)],
+        ["", *(name_code(loss) for loss in LOSSES)],
         [
-            [tag("code", activation), *(_cell(counts, activation, loss, most) for loss in LOSSES)]
+            [name_code(activation), *(_cell(counts, activation, loss) for loss in LOSSES)]
             for activation in ACTIVATIONS
         ],
         class_="coverage",
@@ -59,11 +59,12 @@ def _square(counts: Counter[Combination]) -> Markup:
     )
 
 
-def _cell(counts: Counter[Combination], activation: str, loss: str, most: int) -> Markup:
+def _cell(counts: Counter[Combination], activation: str, loss: str) -> Markup:
     if not any(possible(activation, loss, depth) for depth in _DEPTHS):
         return tag("td", "–", class_="num faint")
     total = sum(n for (a, lo, _), n in counts.items() if (a, lo) == (activation, loss))
     bars = [counts[activation, loss, depth] for depth in _DEPTHS]
+    most = max(bars) or 1
     told = ", ".join(f"depth {d}: {n}" for d, n in zip(_DEPTHS, bars, strict=True))
     drawn = [
         void(

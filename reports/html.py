@@ -1,4 +1,4 @@
-"""The report as one HTML file: opens offline, loads nothing, runs nothing, the same bytes each time.
+"""The report as one HTML file: opens offline, loads and runs nothing, the same bytes each time.
 
 The order of the sections is the order of a reader's questions. What is wrong with the run itself
 (an oracle missing, a check not made) stands above all of them.

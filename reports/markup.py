@@ -17,6 +17,7 @@ class Markup(str):
 
 
 Content = str | Iterable[str]
+Attribute = str | float | bool
 
 
 def escaped(text: str) -> Markup:
@@ -36,7 +37,7 @@ def _visible(character: str) -> str:
     return f"\\u{ord(character):04x}"
 
 
-def tag(name: str, *content: Content, **attributes: str | int | bool) -> Markup:
+def tag(name: str, *content: Content, **attributes: Attribute) -> Markup:
     """An element. `class_` is class, `aria_label` is aria-label; content that is no Markup is
     escaped; an attribute that is False is left out.
     """
@@ -44,7 +45,7 @@ def tag(name: str, *content: Content, **attributes: str | int | bool) -> Markup:
     return Markup(f"<{name}{_attributes(attributes)}>{inner}</{name}>")
 
 
-def void(name: str, **attributes: str | int | bool) -> Markup:
+def void(name: str, **attributes: Attribute) -> Markup:
     """An element without content, closed as both HTML and SVG allow."""
     return Markup(f"<{name}{_attributes(attributes)}/>")
 
@@ -52,6 +53,11 @@ def void(name: str, **attributes: str | int | bool) -> Markup:
 def join(*content: Content) -> Markup:
     """Several pieces, one after the other."""
     return Markup("".join(escaped(part) for part in _parts(content)))
+
+
+def separated(separator: str, items: Iterable[str]) -> Markup:
+    """Pieces with something between them. (`str.join` would forget what is escaped already.)"""
+    return Markup(escaped(separator).join(escaped(item) for item in items))
 
 
 def _parts(content: Iterable[Content]) -> Iterable[str]:
@@ -62,7 +68,7 @@ def _parts(content: Iterable[Content]) -> Iterable[str]:
             yield from part
 
 
-def _attributes(attributes: dict[str, str | int | bool]) -> str:
+def _attributes(attributes: dict[str, Attribute]) -> str:
     told = []
     for name, value in attributes.items():
         if value is False:
@@ -149,9 +155,15 @@ def names(items: Sequence[str]) -> Markup:
     told = [tag("code", item) for item in items]
     if len(told) < 2:
         return join(told)
-    return join(Markup(", ").join(told[:-1]), " and ", told[-1])
+    return join(separated(", ", told[:-1]), " and ", told[-1])
+
+
+def name_code(name: str) -> Markup:
+    """A name in code type that may break after each underscore or slash, and only there."""
+    parts = escaped(name).replace("_", "_<wbr>").replace("/", "/<wbr>")
+    return Markup(f'<code class="name">{parts}</code>')
 
 
 def pair_name(a: str, b: str) -> Markup:
     """Two sides that were compared."""
-    return join(tag("code", a), " × ", tag("code", b))
+    return join(name_code(a), " × ", name_code(b))

@@ -1,5 +1,7 @@
 """The first thing a reader sees: does it agree, how far at worst, and is the run whole."""
 
+from collections.abc import Iterable
+
 from backproof.records import Run
 from reports.audit import AGREES, DISAGREES, Standing, other_side, own_pairs
 from reports.markup import (
@@ -141,8 +143,8 @@ def _lead(run: Run, standing: Standing, worst: float | None) -> Markup:
     return join("No check came out wrong, but that is not enough to say that it agrees.")
 
 
-def _largest(values: object) -> float | None:
-    return max((value for value in values if value is not None), default=None)  # type: ignore[attr-defined]
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def distance_section(run: Run, summary: list[SummaryRow]) -> Markup:

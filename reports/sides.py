@@ -1,7 +1,7 @@
 """Section 4: the square of all sides, who agrees with whom."""
 
 from backproof.records import Run
-from reports.markup import Markup, join, scrolling, short, tag
+from reports.markup import Markup, join, name_code, scrolling, short, tag
 from reports.tables import SummaryRow
 
 # Upper ends of the shades, in units of the bound; above the last nothing is explained by rounding.
@@ -12,11 +12,11 @@ def sides_section(run: Run, summary: list[SummaryRow]) -> Markup:
     """Colour: worst error in units of the bound. Text: median ULP."""
     rows = {frozenset((row.a, row.b)): row for row in summary if row.field == "all"}
     sides = [*run.header.sides, *(n for n in run.header.missing if n not in run.header.sides)]
-    heads = [tag("th", tag("code", name), scope="col") for name in sides]
+    heads = [tag("th", name_code(name), scope="col") for name in sides]
     body = [
         tag(
             "tr",
-            tag("th", tag("code", a), scope="row"),
+            tag("th", name_code(a), scope="row"),
             [_square(run, a, b, rows.get(frozenset((a, b)))) for b in sides],
         )
         for a in sides

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backproof.records import Run
 from reports.audit import other_side, own_pairs
 from reports.grouping import FIELDS, Field
-from reports.markup import Markup, counted, join, short, table, tag, void
+from reports.markup import Markup, counted, join, name_code, short, table, tag, void
 from reports.tables import SummaryRow
 
 # The ends of a strip are kept free for what has no place on a log axis: 0 on the left, infinity
@@ -124,8 +124,8 @@ def spread_section(run: Run, summary: Sequence[SummaryRow]) -> Markup:
         tag(
             "p",
             "Each strip shows the worst errors of many cases on a logarithmic axis in units of the "
-            "bound: the median as a tick, the middle 80 % of the cases as a bar, the worst as a dot "
-            "and in figures. The line across stands at 1, the bound. A dot at the far left is "
+            "bound: the median as a tick, the middle 80 % of the cases as a bar, the worst as a "
+            "dot and in figures. The line across stands at 1, the bound. A dot at the far left is "
             "exactly 0.",
         ),
         tag("div", shown, class_="figures"),
@@ -145,13 +145,13 @@ def _field_table(
     axis: Axis,
 ) -> Markup:
     values = sorted({key[1] for key in rows if key[0] == field.name}, key=field.order)
-    heads = [join(tag("code", other_side(run, pair)), axis.drawn()) for pair in pairs]
+    heads = [join(name_code(other_side(run, pair)), axis.drawn()) for pair in pairs]
     body = []
     for value in values:
         found = [rows.get((field.name, value, *pair)) for pair in pairs]
         cases = max((row.cases for row in found if row is not None), default=0)
         cells = [_strip_cell(row, axis) for row in found]
-        body.append([value, tag("td", counted(cases), class_="num"), *cells])
+        body.append([name_code(value), tag("td", counted(cases), class_="num"), *cells])
     return table(field.title, ["", "cases", *heads], body, class_="strips", label=field.title)
 
 

@@ -8,7 +8,11 @@ the records.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from backproof.errors import MissingExtraError, RunFileError
 from backproof.names import VERDICTS
@@ -99,8 +103,8 @@ class SummaryRow:
     a, b: the two sides   field: "all", or what the cases share   value: of that field
     cases: how many (a case with two activations counts under both)
     error_cases: cases in which a side gave no answer   wrong_cases: cases judged wrong
-    checked: elements that got a verdict; those by verdict: agree, uninformative, kink,
-        inconclusive, wrong
+    checked: elements that got a verdict
+    agree, uninformative, kink, inconclusive, wrong: elements per verdict
     unchecked: elements of which no finite difference was taken
     fd_bar_exceeded: elements outside the bar of finite differences, cleared by another oracle
     measured_cases: cases whose worst array is agree, uninformative or wrong; the errors that
@@ -186,6 +190,8 @@ def _row(
     verdict: str,
     counts: dict[str, int],
 ) -> AgreementRow:
+    measured: dict[str, Any] = {name: getattr(record, name, None) for name in _NUMBERS}
+    counted: dict[str, Any] = {name: counts.get(name, 0) for name in COUNTS}
     return AgreementRow(
         row=row,
         **shared,
@@ -194,8 +200,8 @@ def _row(
         verdict=verdict,
         parameter=record.parameter if record else "",
         element=element(record) if record else "",
-        **{name: getattr(record, name, None) for name in _NUMBERS},
-        **{name: counts.get(name, 0) for name in COUNTS},
+        **measured,
+        **counted,
         failure=pair.failure if row == "case" else "",
     )
 
@@ -222,14 +228,10 @@ def agreement_table(run: Run) -> "pd.DataFrame":
 
 
 def table_of(kind: type, rows: list[Any]) -> "pd.DataFrame":
+    """Rows of one dataclass as a table, its fields as columns."""
     # dtype object keeps None apart from NaN, and an empty layer from making 2 into 2.0.
-    columns = {f.name: [getattr(row, f.name) for row in rows] for f in fields(kind)}
+    columns = {f.name: list(map(attrgetter(f.name), rows)) for f in fields(kind)}
     return pandas().DataFrame(columns, dtype=object)
-
-
-def summary_table(run: Run) -> "pd.DataFrame":
-    """Per pair, field and value of the field (`SummaryRow`), in the order of the header."""
-    return table_of(SummaryRow, list(summary_rows(run)))
 
 
 def summary_rows(run: Run) -> Iterator[SummaryRow]:
@@ -240,12 +242,21 @@ def summary_rows(run: Run) -> Iterator[SummaryRow]:
         values = [case_values(case, field) for case in run.cases]
         lookup = pandas().Series(values, index=[case.index for case in run.cases], dtype=object)
         told = frame.assign(value=frame["index"].map(lookup)).explode("value")
-        groups = {key: group for key, group in told.groupby(["a", "b", "value"], sort=False)}
+        told = told.reset_index(drop=True)
+        sums = told[[*COUNTS, *_FLAGS]].to_numpy(dtype=int)
+        errors = told[["error", "ulp"]].to_numpy(dtype=float)
+        groups: dict[Any, Any] = told.groupby(["a", "b", "value"], sort=False).indices
         order = sorted(
             groups, key=lambda key: (ranks.get(key[:2], len(ranks)), field.order(key[2]))
         )
         for a, b, value in order:
-            yield _summary(a, b, field.name, value, groups[a, b, value])
+            places = groups[a, b, value]
+            key = (a, b, field.name, value)
+            yield _summary(key, len(places), sums[places].sum(axis=0), errors[places])
+
+
+# What is counted of each case and pair beside its elements.
+_FLAGS = ("error_case", "wrong_case", "measured")
 
 
 def _measures(run: Run) -> "pd.DataFrame":
@@ -268,7 +279,7 @@ def _measures(run: Run) -> "pd.DataFrame":
                     "ulp": ulp,
                 }
             )
-    columns = [*COUNTS, "index", "a", "b", "error_case", "wrong_case", "measured", "error", "ulp"]
+    columns = [*COUNTS, "index", "a", "b", *_FLAGS, "error", "ulp"]
     return pandas().DataFrame(rows, columns=columns)
 
 
@@ -286,21 +297,24 @@ def measure(pair: PairRecord) -> tuple[float, float]:
     return lost if math.isnan(error) else error, lost if math.isnan(ulp) else ulp
 
 
-def _summary(a: str, b: str, field: str, value: str, group: "pd.DataFrame") -> SummaryRow:
-    counts = {name: int(group[name].sum()) for name in COUNTS}
-    error = sorted(group["error"].dropna())
-    ulp = sorted(group["ulp"].dropna())
+def _summary(
+    key: tuple[str, str, str, str], cases: int, sums: NDArray[Any], errors: NDArray[Any]
+) -> SummaryRow:
+    a, b, field, value = key
+    *numbers, error_cases, wrong_cases, measured = sums.tolist()
+    counts = dict(zip(COUNTS, numbers, strict=True))
+    error, ulp = (sorted(x for x in column if not math.isnan(x)) for column in errors.T.tolist())
     return SummaryRow(
         a=a,
         b=b,
         field=field,
         value=value,
-        cases=len(group),
-        error_cases=int(group["error_case"].sum()),
-        wrong_cases=int(group["wrong_case"].sum()),
+        cases=cases,
+        error_cases=error_cases,
+        wrong_cases=wrong_cases,
         checked=sum(counts[name] for name in VERDICTS),
         **counts,
-        measured_cases=int(group["measured"].sum()),
+        measured_cases=measured,
         worst_in_bounds=quantile(error, 1.0),
         p90_in_bounds=quantile(error, 0.9),
         median_in_bounds=quantile(error, 0.5),
@@ -327,23 +341,23 @@ def csv_text(table: "pd.DataFrame") -> str:
     Numbers that JSON lacks stand there as in run.jsonl: NaN, Infinity, -Infinity. An empty cell
     is no number at all.
     """
-    told = {name: [_cell(value) for value in table[name]] for name in table.columns}
+    told = {name: list(map(_cell, table[name])) for name in table.columns}
     return pandas().DataFrame(told, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return ""
     if isinstance(value, str):
         return defused(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return repr(value)
+    return "" if value is None else _SPECIAL.get(text := repr(value), text)
+
+
+_SPECIAL = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+@lru_cache(maxsize=10_000)  # the same few names stand in thousands of rows
 def defused(text: str) -> str:
     """Text that no spreadsheet takes for a formula: such a cell gets an apostrophe in front.
 

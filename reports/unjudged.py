@@ -10,6 +10,7 @@ from reports.markup import (
     join,
     pair_name,
     plural,
+    separated,
     share,
     table,
     tag,
@@ -57,32 +58,31 @@ def unjudged_section(run: Run, summary: list[SummaryRow]) -> Markup:
 
 
 def _reasons(total: list[SummaryRow]) -> Markup:
-    rows = [
+    counts = table(
+        "Elements by reason, with their share of the elements of that pair; “no answer” counts "
+        "cases in which a side failed.",
+        ["Pair", *(_word(reason) for reason in _WHY), "no answer"],
         [
-            tag("strong", reason.replace("_", " ")),
-            *(_amount(getattr(row, reason), row) for row in total),
-            why,
-        ]
-        for reason, why in _WHY.items()
-    ]
-    no_answer = [_cases(row.error_cases, row) for row in total]
-    rows.append([tag("strong", "no answer"), *no_answer, "A side failed; what it said is below."])
-    return table(
-        "Elements by reason, for each pair, with their share of the elements of that pair; "
-        "“no answer” counts cases.",
-        ["", *(pair_name(row.a, row.b) for row in total), "why"],
-        rows,
+            [
+                pair_name(row.a, row.b),
+                *(_amount(getattr(row, reason), row) for reason in _WHY),
+                _figure(row.error_cases, row.cases),
+            ]
+            for row in total
+        ],
         class_="reasons",
         label="What could not be judged",
     )
+    whys = [tag("div", tag("dt", _word(reason)), tag("dd", why)) for reason, why in _WHY.items()]
+    return join(counts, tag("dl", whys, class_="whys"))
+
+
+def _word(reason: str) -> str:
+    return "outside the FD bar" if reason == "fd_bar_exceeded" else reason
 
 
 def _amount(number: int, row: SummaryRow) -> Markup:
     return _figure(number, row.checked + row.unchecked)
-
-
-def _cases(number: int, row: SummaryRow) -> Markup:
-    return _figure(number, row.cases)
 
 
 def _figure(number: int, whole: int) -> Markup:
@@ -95,7 +95,7 @@ def _by_field(summary: list[SummaryRow], field: str) -> Markup:
     rows = [row for row in summary if row.field == field]
     return table(
         f"Elements by reason, by {field}",
-        [field, "pair", *(reason.replace("_", " ") for reason in _WHY)],
+        [field, "pair", *(_word(reason) for reason in _WHY)],
         [
             [row.value, pair_name(row.a, row.b), *(_amount(getattr(row, r), row) for r in _WHY)]
             for row in sorted(rows, key=lambda row: [r.value for r in rows].index(row.value))
@@ -162,4 +162,4 @@ def _first_line(text: str) -> str:
 
 
 def _all(pairs: Iterable[tuple[str, str]]) -> Markup:
-    return Markup(", ").join(pair_name(*pair) for pair in pairs)  # type: ignore[return-value]
+    return separated(", ", (pair_name(*pair) for pair in pairs))

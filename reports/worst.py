@@ -185,10 +185,11 @@ def _sentence(pairs: list[PairRecord]) -> Markup:
 
 def _body(case: CaseLine, pairs: list[PairRecord], *, opened: bool = False) -> Markup:
     detailed = [pair for pair in pairs if pair.parameters]
+    first = next((pair for pair in detailed if pair.verdict == "wrong"), None)
     return join(
         _fields(case),
         _side_by_side(pairs),
-        [_parameters(pair, opened=opened and pair.verdict == "wrong") for pair in detailed],
+        [_parameters(pair, opened=opened and pair is first) for pair in detailed],
         _reproduction(case),
     )
 
@@ -198,7 +199,8 @@ def _fields(case: CaseLine) -> Markup:
         ("token", case.token),
         ("network", "-".join(map(str, case.widths))),
         ("activations", "/".join(case.activations)),
-        ("loss", f"{case.loss}, {case.reduction}"),
+        ("loss", case.loss),
+        ("reduction", case.reduction),
         ("bias", case.bias),
         ("rows n", str(case.n)),
         ("alpha", repr(case.alpha)),
@@ -267,7 +269,7 @@ def _parameters(pair: PairRecord, *, opened: bool) -> Markup:
     return tag(
         "details",
         tag("summary", "Every layer and parameter of ", pair_name(pair.a, pair.b)),
-        table("", heads, rows, class_="numbers", label="Every layer and parameter"),
+        table("", heads, rows, class_="numbers arrays", label="Every layer and parameter"),
         open=opened,
     )
 

@@ -21,6 +21,10 @@ from backproof.records import (
     ShrunkLine,
 )
 
+# Everything a spreadsheet, a browser or an eye could fall for.
+HOSTILE = (
+    "=cmd|' /C calc'!A0\n<script>alert(1)</script>\t\"quoted\" & <img src=x onerror=y> \u202egp.exe"
+)
 SUBJECT = "reference_impl"
 ORACLES = ("torch_autograd", "jax_grad", "finite_difference")
 Spoil = Callable[[CaseLine, PairRecord], PairRecord]
@@ -224,3 +228,54 @@ def footer_of(run: Run, complete: bool = True, reason: str = "") -> Footer:
         exit_code=130 if not complete else 1 if bad or foreign else 3 if failed else 0,
         reason=reason or (f"{SUBJECT} is wrong in {bad} cases" if bad else ""),
     )
+
+
+def spoil_case(index: int, b: str, change: Callable[[PairRecord], PairRecord]) -> Spoil:
+    """Change the comparison of the subject (or of any side) with `b` in one case."""
+
+    def spoiled(case: CaseLine, pair: PairRecord) -> PairRecord:
+        return change(pair) if case.index == index and pair.b == b and pair.a == SUBJECT else pair
+
+    return spoiled
+
+
+def wrong_run() -> Run:
+    """The subject is wrong in case 7, against one oracle; a smaller case is known."""
+    run = made_up_run(20, spoiled=spoil_case(7, "torch_autograd", wrong))
+    run.shrunk = [shrunk_like(run, 7)]
+    return run
+
+
+def hostile_run() -> Run:
+    """Hostile text wherever a name, a message or a token may stand."""
+
+    def spoiled(case: CaseLine, pair: PairRecord) -> PairRecord:
+        if case.index == 1 and pair.b == "jax_grad":
+            return no_answer(pair, HOSTILE)
+        return wrong(pair) if case.index == 2 and pair.a == SUBJECT else pair
+
+    run = made_up_run(
+        12,
+        spoiled=spoiled,
+        missing={HOSTILE: HOSTILE},
+        target=HOSTILE,
+        conventions={HOSTILE: HOSTILE},
+        versions={HOSTILE: HOSTILE},
+        platform=HOSTILE,
+        blas=HOSTILE,
+    )
+    run.cases[2] = replace(run.cases[2], token=HOSTILE, origin=HOSTILE, regime=HOSTILE)
+    run.shrunk = [replace(shrunk_like(run, 2), cell=HOSTILE)]
+    run.footer = replace(footer_of(run), reason=HOSTILE)
+    run.header = replace(run.header, subject=HOSTILE)
+    hostile_name = {SUBJECT: HOSTILE}
+    run.header = replace(
+        run.header,
+        sides=tuple(hostile_name.get(s, s) for s in run.header.sides),
+        pairs=tuple((hostile_name.get(a, a), b) for a, b in run.header.pairs),
+    )
+    run.results = [
+        replace(line, pairs=tuple(replace(p, a=hostile_name.get(p.a, p.a)) for p in line.pairs))
+        for line in run.results
+    ]
+    return run
