@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backproof.gradients import Vector
 from oracles.fd_network import (
+    SMALL_TANH,
     TERMS,
     Array,
     Moved,
@@ -50,6 +51,7 @@ _STEEPEST: dict[str, Callable[[Array, Array, float], Array | float]] = {
     "identity": lambda low, high, slope: 1.0,
     "sigmoid": lambda low, high, slope: np.minimum(0.25, np.exp(-_nearest(low, high))),
     "tanh": lambda low, high, slope: np.minimum(1.0, 4.0 * np.exp(-2.0 * _nearest(low, high))),
+    SMALL_TANH: lambda low, high, slope: 1.0,
     "relu": lambda low, high, slope: np.where(high > 0, 1.0, 0.0),
     "leaky_relu": lambda low, high, slope: np.where(high > 0, 1.0, slope),
     "elu": lambda low, high, slope: np.exp(np.minimum(high, 0.0)),
@@ -70,19 +72,21 @@ def _tail(high: Array, top: float, growth: float, decay: Callable[[Array], Array
     return (top + growth * a) * np.exp(-decay(a))
 
 
-# The rounding of our own formula for g, as a multiple of u|o|; a is the largest |z|.
-_ROUNDING: dict[str, Callable[[Array], Array | float]] = {
-    "identity": lambda a: 0.0,
-    "sigmoid": lambda a: _C + 3.0,  # exp, 1 + e, the quotient
-    "tanh": lambda a: _C,
-    "relu": lambda a: 0.0,
-    "leaky_relu": lambda a: 1.0,
-    "elu": lambda a: _C,
-    "softplus": lambda a: 2.0 * _C + 3.0,  # log1p and exp; neither is amplified
+# The rounding of our own formula for g in units of u, from a >= |z| and o >= |g(z)|.
+_ROUNDING: dict[str, Callable[[Array, Array], Array | float]] = {
+    "identity": lambda a, o: 0.0,
+    "sigmoid": lambda a, o: (_C + 3.0) * o,  # exp, 1 + e, the quotient
+    # t = exp(2z) enters 2/(t + 1) with the weight t/(t + 1)^2 <= 1/4; the rest adds 5u at most.
+    "tanh": lambda a, o: 0.5 * _C + 5.0,
+    SMALL_TANH: lambda a, o: _C * o,
+    "relu": lambda a, o: 0.0,
+    "leaky_relu": lambda a, o: o,
+    "elu": lambda a, o: _C * o,
+    "softplus": lambda a, o: (2.0 * _C + 3.0) * o,  # log1p and exp; neither is amplified
     # An error of 2u in z/sqrt(2) moves erfc by (z*z + 1) times as much, relatively.
-    "gelu": lambda a: _C + 4.0 + 2.0 * a * a,
-    "silu": lambda a: _C + 4.0,
-    "softsign": lambda a: 3.0,
+    "gelu": lambda a, o: (_C + 4.0 + 2.0 * a * a) * o,
+    "silu": lambda a, o: (_C + 4.0) * o,
+    "softsign": lambda a, o: 3.0 * o,
 }
 
 
@@ -93,9 +97,9 @@ def _activation_error(name: str, slope: float, Z: Array, O: Array, E: Array) -> 
     low = np.minimum(Z[:, 0], Z[:, -1])
     high = np.maximum(Z[:, 0], Z[:, -1])
     a = np.maximum(high, -low)
-    size = np.maximum(np.abs(O[:, 0]), np.abs(O[:, -1]))
+    o = np.maximum(np.abs(O[:, 0]), np.abs(O[:, -1]))
     steepest = _STEEPEST[name](low - E, high + E, slope)
-    return E * steepest + size * (_ROUNDING[name](a) * _U) + (1.0 + a) * _TINY
+    return E * steepest + _ROUNDING[name](a, o) * _U + (1.0 + a) * _TINY
 
 
 def _softmax_error(Z: Array, O: Array, E: Array) -> Array:
