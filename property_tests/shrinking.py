@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backproof import names
-from backproof.case import Arrays, Case
+from backproof.case import Case
+from property_tests.derived import rows_of
 
 Fails = Callable[[Case], bool]
 Pass = Callable[[Case], Iterator[Case]]
@@ -147,18 +147,10 @@ def _fewer_given_rows(case: Case) -> Iterator[Case]:
     while size >= 1:
         for start in range(0, case.n, size):
             part = (rows >= start) & (rows < start + size)
-            yield _rows_of(case, rows[part])
+            yield rows_of(case, rows[part])
             if part.sum() < case.n - size:  # otherwise the rest is a part, and had its turn
-                yield _rows_of(case, rows[~part])
+                yield rows_of(case, rows[~part])
         size //= 2
-
-
-def _rows_of(case: Case, rows: NDArray[np.intp]) -> Case:
-    arrays = case.arrays
-    X, Y = arrays.X[rows], arrays.Y[rows]
-    X.setflags(write=False)
-    Y.setflags(write=False)
-    return replace(case, n=len(rows), given=Arrays(arrays.weights, arrays.biases, X, Y))
 
 
 _ROWS_ONLY: tuple[Pass, ...] = (_fewer_given_rows,)

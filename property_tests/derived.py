@@ -1,0 +1,84 @@
+"""Cases made from a case: other rows, other labels, other units; with given arrays, and nothing
+changed that is not named."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backproof.case import Arrays, Case
+from backproof.drawing import Array
+from backproof.gradients import Vector, flat, slots_of
+
+Rows = NDArray[np.intp] | Sequence[int]
+PerLayer = tuple[list[Array], list[Array | None]]
+
+
+def with_arrays(
+    case: Case,
+    *,
+    weights: Sequence[Array] | None = None,
+    biases: Sequence[Array | None] | None = None,
+    X: Array | None = None,
+    Y: Array | None = None,
+) -> Case:
+    """The same question about other numbers; n follows from X. What is not given stays."""
+    old = case.arrays
+    X, Y = old.X if X is None else X, old.Y if Y is None else Y
+    weights = old.weights if weights is None else weights
+    biases = old.biases if biases is None else biases
+    given = Arrays(
+        tuple(_frozen(W) for W in weights),
+        tuple(None if b is None else _frozen(b) for b in biases),
+        _frozen(X),
+        _frozen(Y),
+    )
+    return replace(case, n=len(X), given=given)
+
+
+def _frozen(array: Array) -> Array:
+    if array.flags.writeable:
+        array = array.copy()
+        array.setflags(write=False)
+    return array
+
+
+def rows_of(case: Case, rows: Rows) -> Case:
+    """The case of these rows of the batch, in this order; a row may come more than once."""
+    return with_arrays(case, X=case.arrays.X[rows], Y=case.arrays.Y[rows])
+
+
+def with_units_permuted(case: Case, layer: int, order: Rows) -> Case:
+    """The same function: the units of a hidden layer (1..L-1) stand in another order."""
+    arrays = case.arrays
+    weights, biases = permuted(list(arrays.weights), list(arrays.biases), layer, order)
+    return with_arrays(case, weights=weights, biases=biases)
+
+
+def permuted(Ws: Sequence[Array], bs: Sequence[Array | None], layer: int, order: Rows) -> PerLayer:
+    """Weights, or their gradients, after the units of a hidden layer changed places."""
+    new_W, new_b = list(Ws), list(bs)
+    b = bs[layer - 1]
+    new_W[layer - 1] = Ws[layer - 1][:, order]  # what leads into the units
+    new_b[layer - 1] = None if b is None else b[order]
+    new_W[layer] = Ws[layer][order]  # what leads out of them
+    return new_W, new_b
+
+
+def per_layer(case: Case, vector: Vector) -> PerLayer:
+    """(P,) -> the arrays it stands for; the way back from `flat`."""
+    Ws: list[Array] = []
+    bs: list[Array | None] = [None] * case.depth
+    for slot in slots_of(case):
+        array = vector[slot.start : slot.stop].reshape(slot.shape)
+        if slot.letter == "W":
+            Ws.append(array)
+        else:
+            bs[slot.layer - 1] = array
+    return Ws, bs
+
+
+def with_units_permuted_back(case: Case, vector: Vector, layer: int, order: Rows) -> Vector:
+    """(P,) of the permuted case, in the order of the case it was made from."""
+    return flat(*permuted(*per_layer(case, vector), layer, np.argsort(order)))
