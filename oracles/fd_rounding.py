@@ -212,9 +212,7 @@ class Rounding:
         return self._summed(moved, [E, e], smooth)
 
     def _activated(self, layer: int, Z: Array, O: Array, E: Array) -> Array:
-        return _activation_error(
-            self.network.activations[layer - 1], self.network.slope, Z, O, E
-        )
+        return _activation_error(self.network.activations[layer - 1], self.network.slope, Z, O, E)
 
     def _arriving(self, layer: int, O: Array, E: Array) -> Array:
         """E of Z = O @ W + b from |O| (K, n, k) and its E: gamma(k + 1) (|O||W| + |b|) + E |W|."""
@@ -279,7 +277,5 @@ class Rounding:
             terms = TERMS[self.network.loss](O, Y)
             rounding = _gamma(self.network.Y.size) * np.abs(terms)
             change.append(sum_of_each(terms))
-            error.append(
-                sum_of_each(_TERM_ERRORS[self.network.loss](O, Y, E) + rounding)
-            )
+            error.append(sum_of_each(_TERM_ERRORS[self.network.loss](O, Y, E) + rounding))
         return Changes(np.concatenate(change), np.concatenate(error), smooth)
