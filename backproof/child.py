@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from backproof import protocol
 from backproof.drawing import Array
@@ -91,6 +91,8 @@ class Child:
         try:
             answer = self._answers.get(timeout=deadline)
         except queue.Empty:
+            if self._process.poll() is not None:  # but something of it holds the pipe
+                raise Died("crashed", self._cause_of_death(None)) from None
             where = self._line_when_aborted()
             self.close()
             raise Died("timeout", f"no answer within {deadline:g} s{where}") from None
@@ -114,13 +116,7 @@ class Child:
         self._process.wait()
         self._requests.put(None)
         for thread in (self._talker, self._drain):
-            thread.join(timeout=1)
-        # A pipe that a runaway grandchild holds open is still being read: leave it to its thread.
-        if not self._talker.is_alive():
-            _close(self._process.stdin)
-            _close(self._process.stdout)
-        if not self._drain.is_alive():
-            _close(self._process.stderr)
+            thread.join(timeout=0.2)  # or longer, without us: a runaway grandchild has its pipe
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -133,22 +129,23 @@ class Child:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        while (frame := self._requests.get()) is not None:
-            answer: Message | Exception | None
-            try:
-                stdin.write(frame)
-                stdin.flush()
-                answer = protocol.read(stdout)
-            except (OSError, ValueError, ProtocolError) as error:
-                answer = error
-            self._answers.put(answer)
-            if not isinstance(answer, Message):
-                return
+        with suppress(OSError), stdin, stdout:  # closing flushes, and nobody may be left to read
+            while (frame := self._requests.get()) is not None:
+                answer: Message | Exception | None
+                try:
+                    stdin.write(frame)
+                    stdin.flush()
+                    answer = protocol.read(stdout)
+                except (OSError, ValueError, ProtocolError) as error:
+                    answer = error
+                self._answers.put(answer)
+                if not isinstance(answer, Message):
+                    return
 
     def _keep_last_of_stderr(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
-        with suppress(OSError, ValueError):
+        with suppress(OSError), stderr:
             while chunk := os.read(stderr.fileno(), 2**16):
                 self._printed = (self._printed + chunk)[-_MOST_PRINTED:]
 
@@ -188,9 +185,3 @@ def _signal_name(number: int) -> str:
         name = signal.Signals(number).name
         return f"{name} ({(signal.strsignal(number) or name).lower()})"
     return f"signal {number}"
-
-
-def _close(stream: IO[bytes] | None) -> None:
-    if stream is not None:
-        with suppress(OSError):
-            stream.close()  # flushes, and nobody may be left to read

@@ -25,6 +25,7 @@ from backproof.names import (
 )
 
 HIDDEN = tuple(name for name in ACTIVATIONS if name != "softmax")
+_COMMON = ("sigmoid", "tanh", "relu")  # of the hidden layers in most programs
 _PAIRS = tuple(
     (output, loss)
     for loss in LOSSES
@@ -113,14 +114,12 @@ def _names_reduction(asked: Asked) -> bool:
 def _first_cases(takes: tuple[str, ...]) -> Iterator[Case]:
     """Networks to begin with, the plainest first: some may want a fixed depth, or no biases."""
     reductions = REDUCTIONS if "reduction" in takes else REDUCTIONS[:1]
-    for bias, reduction in product(("separate", "none"), reductions):
-        for depth in (1, 2, 3):
-            for hidden in HIDDEN if depth > 1 else HIDDEN[:1]:
-                for output, loss in _PAIRS:
-                    activations = (hidden,) * (depth - 1) + (output,)
-                    yield Case(
-                        _WIDTHS[: depth + 1], activations, loss, reduction, bias, n=3, seed=depth
-                    )
+    for bias, reduction, depth in product(("separate", "none"), reductions, (1, 2, 3)):
+        # Thousands of networks would be too many to find that all are refused.
+        several = HIDDEN if (bias, depth) == ("separate", 2) else _COMMON
+        for hidden, (output, loss) in product(several if depth > 1 else HIDDEN[:1], _PAIRS):
+            activations = (hidden,) * (depth - 1) + (output,)
+            yield Case(_WIDTHS[: depth + 1], activations, loss, reduction, bias, n=3, seed=depth)
 
 
 def _refuses_all(asked: Asked, case: Case) -> bool:
@@ -172,5 +171,11 @@ def inferred_reduction(once: Vector, twice: Vector) -> tuple[str, str]:
     # distance of 1 from 2.
     for reduction, expected in (("sum", 2.0), ("mean", 1.0)):
         if abs(ratio - expected) < 1e-4:
-            return reduction, f"{reduction}: with every row twice the gradient is {expected:g} times"
-    return "sum", f"taken as sum: with every row twice the gradient is {ratio:.4g} times, not 2 or 1"
+            return (
+                reduction,
+                f"{reduction}: with every row twice the gradient is {expected:g} times",
+            )
+    return (
+        "sum",
+        f"taken as sum: with every row twice the gradient is {ratio:.4g} times, not 2 or 1",
+    )

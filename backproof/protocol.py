@@ -18,7 +18,7 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,7 +29,8 @@ VERSION = 1
 # The largest case (8 layers of width 64, 128 rows) is below half a MiB.
 MOST_HEADER_BYTES = 64 * 2**10
 MOST_ARRAY_BYTES = 16 * 2**20
-_DTYPES = {"<f8": np.dtype("<f8"), "<f4": np.dtype("<f4")}
+_DTYPES: dict[str, np.dtype[Any]] = {"<f8": np.dtype("<f8"), "<f4": np.dtype("<f4")}
+_CODES = {np.dtype(np.float64): "<f8", np.dtype(np.float32): "<f4"}
 _LENGTH = struct.Struct("<I")
 
 
@@ -53,18 +54,18 @@ def encode(kind: str, fields: Mapping[str, Any], arrays: Mapping[str, Array]) ->
     """A message as one frame. Raises ProtocolError for one that the other end would refuse."""
     layout, buffers = [], []
     for name, array in arrays.items():
-        code = f"<f{array.dtype.itemsize}"
-        if array.dtype.kind != "f" or code not in _DTYPES:
+        code = _CODES.get(array.dtype)
+        if code is None:
             raise ProtocolError(f"`{name}` has dtype {array.dtype}; only float64 and float32 go.")
         layout.append((name, code, array.shape))
-        buffers.append(np.ascontiguousarray(array, dtype=_DTYPES[code]).tobytes())
+        buffers.append(array.astype(_DTYPES[code], copy=False).tobytes())
     header = json.dumps({**fields, "kind": kind, "arrays": layout}).encode()
     _limit("header", len(header), MOST_HEADER_BYTES)
     _limit("arrays", sum(map(len, buffers)), MOST_ARRAY_BYTES)
     return b"".join([_LENGTH.pack(len(header)), header, *buffers])
 
 
-def read(stream: BinaryIO) -> Message | None:
+def read(stream: IO[bytes]) -> Message | None:
     """The next message, or None where the stream ends between two of them.
 
     Raises ProtocolError for anything else than a whole frame within the limits.
@@ -77,13 +78,13 @@ def read(stream: BinaryIO) -> Message | None:
     (length,) = _LENGTH.unpack(start)
     _limit("header", length, MOST_HEADER_BYTES)
     fields = _header(_exactly(stream, length))
-    kind, layout = fields.pop("kind"), _layout(fields.pop("arrays"))
-    sizes = [math.prod(shape) * dtype.itemsize for _, dtype, shape in layout]
-    _limit("arrays", sum(sizes), MOST_ARRAY_BYTES)
-    payload, arrays, at = _exactly(stream, sum(sizes)), {}, 0
-    for (name, dtype, shape), size in zip(layout, sizes, strict=True):
-        arrays[name] = np.frombuffer(payload[at : at + size], dtype=dtype).reshape(shape)
-        at += size
+    kind, layout = fields.pop("kind"), _layout(fields.pop("arrays", None))
+    size = sum(count * dtype.itemsize for _, dtype, _, count in layout)
+    _limit("arrays", size, MOST_ARRAY_BYTES)
+    payload, arrays, at = _exactly(stream, size), {}, 0
+    for name, dtype, shape, count in layout:
+        arrays[name] = np.frombuffer(payload, dtype, count, at).reshape(shape)
+        at += count * dtype.itemsize
     return Message(kind, fields, arrays)
 
 
@@ -92,7 +93,7 @@ def _limit(what: str, size: int, most: int) -> None:
         raise ProtocolError(f"a frame with {size} bytes of {what}; the limit is {most}")
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: IO[bytes], size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise ProtocolError("the stream ends inside a frame")
@@ -109,15 +110,18 @@ def _header(data: bytes) -> dict[str, Any]:
     return fields
 
 
-def _layout(entries: object) -> list[tuple[str, "np.dtype[Any]", tuple[int, ...]]]:
-    """The header's list of arrays, checked: names, known dtypes, whole sizes, two axes at most."""
-    layout = []
-    for entry in entries if isinstance(entries, list) else [None]:
-        match entry:
-            case [str(name), str(code), [*shape]] if code in _DTYPES and len(shape) <= 2:
-                if not all(type(size) is int and 0 <= size <= MOST_ARRAY_BYTES for size in shape):
-                    raise ProtocolError(f"a frame whose array `{name}` has no shape")
-                layout.append((name, _DTYPES[code], tuple(shape)))
-            case _:
-                raise ProtocolError("a frame whose header does not list its arrays")
+def _layout(entries: object) -> list[tuple[str, np.dtype[Any], list[int], int]]:
+    """The header's list of arrays, checked, each with its number of elements."""
+    if not isinstance(entries, list):
+        raise ProtocolError("a frame whose header does not list its arrays")
+    layout: list[tuple[str, np.dtype[Any], list[int], int]] = []
+    for entry in entries:
+        try:
+            name, code, shape = entry
+            dtype, count = _DTYPES[code], math.prod(shape)
+        except (KeyError, TypeError, ValueError):
+            raise ProtocolError("a frame that lists something else than arrays") from None
+        if type(count) is not int or any(type(k) is not int or k < 0 for k in shape):
+            raise ProtocolError("a frame with an array of no possible shape")
+        layout.append((name, dtype, shape, count))
     return layout

@@ -10,6 +10,7 @@ is asked as if nothing had happened.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -23,7 +24,7 @@ from backproof.claims import Claims as Claims
 from backproof.claims import doubled, inferred_reduction, probed
 from backproof.drawing import Array
 from backproof.errors import TargetError
-from backproof.gradients import Failure, Gradients, Vector, slots_of
+from backproof.gradients import Failure, Gradients, Vector
 from backproof.names import REDUCTIONS
 from backproof.protocol import VERSION, Message
 from backproof.worker import LEARNING_RATES
@@ -62,7 +63,7 @@ class Target:
         self._line = _Line(shown, function, self._limits)
         try:
             self.takes = self._line.start()
-            self._probe(shown)
+            self._probe(shown, function)
         except BaseException:
             self.close()
             raise
@@ -132,18 +133,18 @@ class Target:
         if fields["changed_inputs"]:
             names = ", ".join(f"`{name}`" for name in fields["changed_inputs"])
             return Failure("error", f"it changed its input {names} in place; work on a copy.")
-        vector = _flat(case, answer.arrays)
+        vector = answer.arrays["gradient"].astype(np.float64)
         steps = any(rate in self.takes for rate in LEARNING_RATES)
         return Gradients(None, vector) if steps else Gradients(vector, None)
 
-    def _probe(self, shown: str) -> None:
+    def _probe(self, shown: str, function: str | None) -> None:
         """Find out claims and conventions."""
         probe = _Probe(self._line, self.takes)
         found = probed(probe)
         if found is None:
             raise TargetError(
-                f"{shown}: `{self.name}` refuses every network it was asked about, the first one "
-                f"with {probe.first_refusal}"
+                f"{shown}: `{function or 'backprop'}` refuses every network it was asked about, "
+                f"the first one with {probe.first_refusal}"
             )
         self.claims, base = found
         self._cut_short = probe.cut_short
@@ -156,12 +157,14 @@ class Target:
             self.claims = replace(self.claims, reductions=(reduction,))
 
     def _reduction(self, base: Case) -> tuple[str, str]:
-        vectors = []
+        vectors: list[Vector] = []
         for case in (base, doubled(base)):
             answer = self.gradients(case)
             if isinstance(answer, Failure):
                 return "sum", f"taken as sum: the probe got no answer ({answer.message})"
-            vectors.append(answer.step if answer.gradient is None else answer.gradient)
+            vector = answer.step if answer.gradient is None else answer.gradient
+            assert vector is not None  # a target gives one of the two
+            vectors.append(vector)
         return inferred_reduction(*vectors)
 
 
@@ -223,7 +226,9 @@ class _Line:
             raise
         if not _answers(answer, question, case):
             self.close_child()
-            raise Died("crashed", "it wrote into the channel on which the harness hears its answers")
+            raise Died(
+                "crashed", "it wrote into the channel on which the harness hears its answers"
+            )
         return answer
 
     def _restart(self) -> None:
@@ -312,15 +317,12 @@ def _answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
         return False
     if answer.kind != "result":
         return answer.kind in ("skipped", "errored")
-    shapes = {name: array.shape for name, array in answer.arrays.items()}
-    return shapes == {_array_name(slot.letter, slot.layer): slot.shape for slot in slots_of(case)}
+    if "gradient" not in answer.arrays:
+        return False
+    return answer.arrays["gradient"].shape == (_parameters(case),)
 
 
-def _flat(case: Case, arrays: dict[str, Array]) -> Vector:
-    parts = [arrays[_array_name(slot.letter, slot.layer)].ravel() for slot in slots_of(case)]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def _array_name(letter: str, layer: int) -> str:
-    """As a program counts: the gradient of W_1 is `dW[0]`."""
-    return f"d{letter}[{layer - 1}]"
+def _parameters(case: Case) -> int:
+    """P, the number of weights and biases."""
+    rows = 0 if case.bias == "none" else 1
+    return sum((k + rows) * j for k, j in pairwise(case.widths))

@@ -13,7 +13,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -26,6 +26,7 @@ import numpy as np
 
 from backproof import __version__, protocol
 from backproof.drawing import Array
+from backproof.gradients import flat
 
 CONTRACT = "(weights, biases, X, Y, activations, loss)"
 LEARNING_RATES = ("alpha", "lr", "learning_rate")
@@ -243,7 +244,7 @@ def answer(learner: Learner, message: protocol.Message) -> Reply:
             returned = learner.function(
                 *lists[:2], inputs["X"], inputs["Y"], lists[2], question["loss"], **named
             )
-            arrays = _gradient_arrays(returned, weights, biases)
+            gradient = flat(*_gradients(returned, weights, biases))
     except NotImplementedError as error:
         return "skipped", {"id": question["id"], "message": told(error, learner.folder)}, {}
     except BaseException as error:  # sys.exit() is one; nothing may end the loop
@@ -252,7 +253,7 @@ def answer(learner: Learner, message: protocol.Message) -> Reply:
     changed += _replaced("weights", weights, lists[0]) + _replaced("biases", biases, lists[1])
     if lists[2] != question["activations"]:
         changed.append("activations")
-    return "result", {"id": question["id"], "changed_inputs": changed}, arrays
+    return "result", {"id": question["id"], "changed_inputs": changed}, {"gradient": gradient}
 
 
 def _value(question: dict[str, Any], name: str) -> Any:
@@ -271,28 +272,30 @@ def _replaced(name: str, before: list[Any], now: list[Any]) -> list[str]:
     return [f"{name}[{layer}]" for layer, (old, new) in pairs if old is not new]
 
 
-def _gradient_arrays(
+def _gradients(
     returned: object, weights: list[Array], biases: list[Array | None]
-) -> dict[str, Array]:
-    """`dW[0]`, `db[0]`, ... as float64, in the shapes of W and b. Raises ResultError."""
+) -> tuple[list[Array], list[Array | None]]:
+    """dW and db, one array per layer, in the shapes of W and b. Raises ResultError."""
     if not isinstance(returned, (tuple, list)):
         hint = "; is a `return` missing?" if returned is None else "."
         raise ResultError(f"it returned {_kind(returned)}, expected (dW, db){hint}")
     if len(returned) != 2:
         raise ResultError(f"it returned {len(returned)} results, expected 2, (dW, db).")
-    arrays = dict(_per_layer("dW", returned[0], weights))
-    if biases[0] is not None:  # a network without biases has no db: whatever stands there
-        arrays |= _per_layer("db", returned[1], biases)
-    return arrays
+    dW = _per_layer("dW", returned[0], weights)
+    if biases[0] is None:  # a network without biases has no db: whatever stands there
+        return dW, [None] * len(dW)
+    return dW, [*_per_layer("db", returned[1], biases)]
 
 
-def _per_layer(name: str, given: Any, likes: list[Any]) -> Iterable[tuple[str, Array]]:
+def _per_layer(name: str, given: Any, likes: list[Any]) -> list[Array]:
     if not isinstance(given, (tuple, list, np.ndarray)):
         raise ResultError(f"{name} is {_kind(given)}, expected a list of arrays, one per layer.")
     if len(given) != len(likes):
         raise ResultError(f"{name} has {len(given)} arrays, expected {len(likes)}, one per layer.")
-    for layer, like in enumerate(likes):
-        yield f"{name}[{layer}]", _real_array(f"{name}[{layer}]", given[layer], like.shape)
+    return [
+        _real_array(f"{name}[{layer}]", given[layer], like.shape)
+        for layer, like in enumerate(likes)
+    ]
 
 
 def _real_array(name: str, given: object, shape: tuple[int, ...]) -> Array:
@@ -306,7 +309,7 @@ def _real_array(name: str, given: object, shape: tuple[int, ...]) -> Array:
         raise ResultError(f"{name} has dtype {array.dtype}, expected real numbers.")
     if array.shape != shape:
         raise ResultError(f"{name} has shape {array.shape}, expected {shape}.")
-    return array.astype(np.float64)
+    return array
 
 
 def _kind(value: object) -> str:

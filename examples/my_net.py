@@ -62,7 +62,7 @@ def output_delta(loss, activation, Z, O, Y, slope):
 def backprop(weights, biases, X, Y, activations, loss, reduction="sum", slope=1 / 64):
     """dLoss/dW and dLoss/db of every layer, as two lists of arrays."""
     Zs, Os = [], [X]
-    for W, b, name in zip(weights, biases, activations):
+    for W, b, name in zip(weights, biases, activations, strict=True):
         Z = Os[-1] @ W if b is None else Os[-1] @ W + b
         Zs.append(Z)
         Os.append(g[name](Z, slope))
