@@ -14,7 +14,8 @@ from reports.tables import SummaryRow
 # on the right. In percent of its width.
 _LEFT, _RIGHT = 6.0, 94.0
 _ZERO, _INFINITY = 2.0, 98.0
-_SMALLEST = -9
+# An error of a hundred-thousandth of the bound is as good as none: the axis need not reach it.
+_SMALLEST = -5
 _MOST_TICKS = 4
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -125,8 +126,8 @@ def spread_section(run: Run, summary: Sequence[SummaryRow]) -> Markup:
             "p",
             "Each strip shows the worst errors of many cases on a logarithmic axis in units of the "
             "bound: the median as a tick, the middle 80 % of the cases as a bar, the worst as a "
-            "dot and in figures. The line across stands at 1, the bound. A dot at the far left is "
-            "exactly 0.",
+            "dot and in figures. The line across stands at 1, the bound. A mark at the far left is "
+            "0, or too small for the axis.",
         ),
         tag("div", shown, class_="figures"),
         tag(

@@ -30,7 +30,10 @@ _WHY = {
         "An overflow, a number that is not finite, a probability rounded to exactly 0 or 1, or "
         "nobody left to decide what finite differences left open."
     ),
-    "unchecked": "No finite difference was taken here: every step would have crossed a kink.",
+    "unchecked": (
+        "No finite difference was taken here: every step would have crossed a kink, or the net is "
+        "large and only some of its elements were tried."
+    ),
     "fd_bar_exceeded": (
         "Outside the bar of finite differences, which is an estimate; cleared by another oracle, "
         "and counted under its verdict."

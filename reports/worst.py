@@ -129,7 +129,8 @@ def _closest(told: Told) -> Markup:
 
 
 def _folded(case: CaseLine, pairs: list[PairRecord], error: float) -> Markup:
-    place = _largest(pairs)
+    farthest = _farthest(pairs)
+    place = farthest.worst if farthest else None
     where = f"layer {place.layer}, {place.parameter}{element(place)}" if place else ""
     return tag(
         "details",
@@ -139,9 +140,10 @@ def _folded(case: CaseLine, pairs: list[PairRecord], error: float) -> Markup:
     )
 
 
-def _largest(pairs: Iterable[PairRecord]) -> ParameterRecord | None:
-    measured = [p for p in pairs if p.worst is not None and not math.isnan(measure(p)[0])]
-    return max(measured, key=lambda pair: measure(pair)[0]).worst if measured else None
+def _farthest(pairs: Iterable[PairRecord]) -> PairRecord | None:
+    """The pair with the largest error that can be measured."""
+    measured = [pair for pair in pairs if not math.isnan(measure(pair)[0])]
+    return max(measured, key=lambda pair: measure(pair)[0], default=None)
 
 
 def network(case: CaseLine) -> str:
@@ -184,12 +186,14 @@ def _sentence(pairs: list[PairRecord]) -> Markup:
 
 
 def _body(case: CaseLine, pairs: list[PairRecord], *, opened: bool = False) -> Markup:
-    detailed = [pair for pair in pairs if pair.parameters]
-    first = next((pair for pair in detailed if pair.verdict == "wrong"), None)
+    # Of wrong pairs all layers are shown, otherwise of the farthest pair; agreement.csv has all.
+    wrong = [pair for pair in pairs if pair.verdict == "wrong"]
+    farthest = wrong or [pair for pair in [_farthest(pairs)] if pair is not None]
+    detailed = [pair for pair in farthest if pair.parameters]
     return join(
         _fields(case),
         _side_by_side(pairs),
-        [_parameters(pair, opened=opened and pair is first) for pair in detailed],
+        [_parameters(pair, opened=opened and pair is detailed[0]) for pair in detailed],
         _reproduction(case),
     )
 

@@ -24,6 +24,7 @@ from property_tests.harness.made_up_runs import (
 )
 from reports import audit, coverage, markup, tables
 from reports.html import page
+from reports.spread import Axis
 
 SECTIONS = [
     "Does it agree?",
@@ -297,6 +298,25 @@ def test_coverage_says_what_is_missing_and_what_cannot_be() -> None:
     text = Seen(page_of(run)).text()
     assert f"{len(counts)} of 278 possible combinations" in text
     assert f"Not covered: {278 - len(counts)} combinations" in text
+
+
+def test_the_axis_holds_zero_the_bound_and_infinity() -> None:
+    axis = Axis(-5, 1)
+    places = [axis.at(v) for v in (0.0, 1e-99, 1e-5, 1.0, 10.0, math.inf)]
+    assert places == pytest.approx([2.0, 6.0, 6.0, 6 + 88 * 5 / 6, 94.0, 98.0])
+    assert 0 in axis.ticks()
+    assert 0 in Axis(-3, 14).ticks()
+
+
+def test_a_wrong_side_is_marked_in_the_square_and_in_its_strips() -> None:
+    right, wrong_page = Seen(page_of(made_up_run(20))), Seen(page_of(wrong_run()))
+    for kind, marks in (("td", "h5"), ("circle", "top off")):
+        found = [
+            sum(tag == kind and attrs.get("class") == marks for tag, attrs in seen.tags)
+            for seen in (right, wrong_page)
+        ]
+        assert found[0] == 0
+        assert found[1] > 0
 
 
 def test_an_empty_run_has_a_page() -> None:
