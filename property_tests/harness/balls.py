@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import flint
 import numpy as np
+from flint import arb, ctx
 
 from backproof.case import Case
 from backproof.drawing import Array
 from backproof.gradients import Vector
 
-Balls = Any  # an array of dtype object that holds `flint.arb`
-arb = flint.arb
+Balls = Any  # an array of dtype object that holds `arb`
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,11 @@ def truth_of(case: Case) -> Truth:
 
 @contextmanager
 def _bits(bits: int) -> Iterator[None]:
-    before, flint.ctx.prec = flint.ctx.prec, bits
+    before, ctx.prec = ctx.prec, bits
     try:
         yield
     finally:
-        flint.ctx.prec = before
+        ctx.prec = before
 
 
 def _balls(array: Array) -> Balls:
