@@ -80,7 +80,8 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--cases-from",
         type=Path,
         metavar="FILE",
-        help="the cases of an earlier run.jsonl, or one case file (.npz), instead of random ones",
+        help="the cases of an earlier run.jsonl, of a list of tokens (.txt, one a line) or of one "
+        "case file (.npz), instead of random ones",
     )
     verify.add_argument(
         "--data",

@@ -4,6 +4,7 @@ On a terminal there is colour and a progress bar; elsewhere (a log, CI, NO_COLOR
 plain lines. Names and messages come from outside and are printed as text, never as markup.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # How many failures are spelled out; the report has all.
 _SHOWN = 5
+_PIPE_WIDTH = 1000
 _DISPLAY = {"dW": "dW", "db": "db", "step_W": "ΔW", "step_b": "Δb"}
 _NOT_ELEMENTS = ("unchecked", "fd_bar_exceeded")
 
@@ -30,7 +32,9 @@ class Screen:
     """Prints to stdout; progress goes to stderr, so that output can be piped."""
 
     def __init__(self) -> None:
-        self.out = Console(highlight=False, soft_wrap=True)
+        # A pipe or a log has no width: nothing is cut off there.
+        width = None if sys.stdout.isatty() else _PIPE_WIDTH
+        self.out = Console(highlight=False, soft_wrap=True, width=width)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._phase = ""
@@ -188,13 +192,15 @@ def _short(value: object) -> str:
 
 def _numbers(replayed: "Replayed") -> Table:
     """Every element: the layer, the element, each side's number, the bound of the subject."""
-    table = Table("element", *replayed.answers, "bound E", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("element", *replayed.answers, "bound E"):
+        table.add_column(Text(title), overflow="fold")
     for slot in slots_of(replayed.case):
         for at in range(slot.start, slot.stop):
             index = np.unravel_index(at - slot.start, slot.shape)
             name = f"d{slot.letter}_{slot.layer}[{', '.join(str(int(i)) for i in index)}]"
             row = [_number(answer, at) for answer in replayed.answers.values()]
-            table.add_row(name, *row, f"{replayed.bound.gradient[at]:.2g}")
+            table.add_row(Text(name), *row, f"{replayed.bound.gradient[at]:.2g}")
     return table
 
 
@@ -207,13 +213,15 @@ def _number(answer: object, at: int) -> str:
 
 
 def _comparisons(pairs: Sequence[PairRecord]) -> Table:
-    table = Table("pair", "verdict", "worst", "in bounds", "ULP", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("pair", "verdict", "worst", "in bounds", "ULP"):
+        table.add_column(title, overflow="fold")
     for pair in pairs:
         worst = pair.worst
         if worst is None:
-            table.add_row(f"{pair.a} x {pair.b}", pair.verdict, pair.failure, "", "")
+            table.add_row(Text(f"{pair.a} x {pair.b}"), pair.verdict, Text(pair.failure), "", "")
             continue
-        place = f"{_DISPLAY[worst.parameter]}_{worst.layer}{list(worst.index)}"
+        place = Text(f"{_DISPLAY[worst.parameter]}_{worst.layer}{list(worst.index)}")
         numbers = (f"{worst.error_in_bounds:.3g}", f"{worst.error_ulp:.3g}")
-        table.add_row(f"{pair.a} x {pair.b}", pair.verdict, place, *numbers)
+        table.add_row(Text(f"{pair.a} x {pair.b}"), pair.verdict, place, *numbers)
     return table

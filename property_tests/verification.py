@@ -14,7 +14,7 @@ import numpy as np
 from backproof import __version__, casefiles, runfile
 from backproof.case import Case
 from backproof.casefiles import FILE_PREFIX
-from backproof.errors import BackproofError, MissingExtraError
+from backproof.errors import BackproofError, CaseError, MissingExtraError
 from backproof.records import CaseLine, Header, Run
 from backproof.target import Target
 from backproof.tokens import case_of
@@ -161,14 +161,26 @@ def _claimed(case: Case, claims: Claims) -> bool:
 
 
 def cases_from(path: Path) -> list[tuple[Case, str]]:
-    """The cases of a run.jsonl, or the one of a case file (.npz), with their origins.
+    """The cases of a run.jsonl, of a list of tokens (.txt), or of one case file (.npz), with
+    their origins.
 
     Raises CaseError or RunFileError for a file that is foreign or truncated.
     """
     if path.suffix == ".npz":
-        return [(casefiles.load(path), str(path.name))]
+        return [(casefiles.load(path), path.name)]
+    if path.suffix == ".txt":
+        return [(case_of(token), path.name) for token in _tokens(path)]
     folder = path.parent / "cases"
     return [(_case_of_line(line, folder), line.origin) for line in runfile.read_run(path).cases]
+
+
+def _tokens(path: Path) -> list[str]:
+    """One token a line; empty lines and what follows a # do not count."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"{path} cannot be read as a list of tokens: {error}.") from None
+    return [token for line in lines if (token := line.partition("#")[0].strip())]
 
 
 def _case_of_line(line: CaseLine, folder: Path) -> Case:
