@@ -110,8 +110,8 @@ def binary_cross_entropy(out: Output) -> WithError:
     Through the logits: p - Y, two factors, one to spare (F3), and F4 with g' = 1 adds two.
     On probabilities g' = p (1 - p) and dLoss/dp = (p - Y) / (p (1 - p)) hold the *same* p, and
     1 - p is exact from 1/2 on, so the tails cancel and the roundings are those of p - Y, the
-    quotient, two factors and the product: also 6, one to spare. Beyond u a p becomes exactly 1, and
-    a right program divides by 0: nothing is certain.
+    quotient, two factors and the product: also 6, one to spare. Once 1 - p is below u, p is
+    exactly 1 and a right program divides by 0: nothing is certain.
     """
     precision, family, factor = out.precision, out.family, out.factor
     box = Box(out.Z, out.EZ, precision, np.zeros_like(factor), family, kink=False)
