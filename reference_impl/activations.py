@@ -61,7 +61,7 @@ def leaky_relu(slope: float) -> Activation:
 
 ACTIVATIONS = {
     #                        O = g(Z)                        g'(Z)
-    "identity":   Activation(lambda Z: Z.copy(),             lambda Z, O: np.ones_like(Z)),
+    "identity":   Activation(lambda Z: Z,                    lambda Z, O: np.ones_like(Z)),
     "sigmoid":    Activation(sigmoid,                        lambda Z, O: O * (1 - O)),
     "tanh":       Activation(np.tanh,                        lambda Z, O: 1 - np.tanh(Z) ** 2),
     "relu":       Activation(lambda Z: np.maximum(Z, 0),     lambda Z, O: (Z > 0).astype(Z.dtype)),

@@ -105,6 +105,21 @@ def test_far_out_an_activation_is_still_finite(name: str) -> None:
     assert np.isfinite(delta).all()
 
 
+def test_a_row_of_softmax_does_not_feel_the_others() -> None:
+    far = np.array([[0.0, 1.0], [-2000.0, -2001.0], [2000.0, 2001.0]])
+    p = ri.ACTIVATIONS["softmax"].g(far)
+    np.testing.assert_array_equal(p, p[0, [[0, 1], [1, 0], [0, 1]]])
+    losses = [ri.loss_of("cross_entropy_with_logits", z[None], np.ones((1, 2))) for z in far]
+    assert losses == pytest.approx([losses[0]] * 3)
+
+
+@pytest.mark.parametrize("loss", list(ri.LOSSES))
+def test_a_loss_and_its_derivative_fit_for_labels_that_sum_to_anything(loss: str) -> None:
+    O, Y = np.array([[0.3, 0.6], [0.9, 0.2]]), np.array([[0.5, 0.75], [0.25, 0.0]])
+    slopes = central_differences(lambda: ri.loss_of(loss, O, Y), O, 2.0**-17)
+    assert_near([ri.dLoss_dOutput(loss, O, Y)], [slopes], 1e-8)
+
+
 @pytest.mark.parametrize("z", [-800.0, 800.0])
 @pytest.mark.parametrize("y", [0.0, 1.0])
 def test_losses_with_logits_stay_exact_where_probabilities_round_to_1(z: float, y: float) -> None:

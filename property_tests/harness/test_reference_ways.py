@@ -128,9 +128,20 @@ def test_the_masked_way_leaks_once_the_mask_was_forgotten() -> None:
 
 def test_split_undoes_augment() -> None:
     weights, biases, _, _ = net([5, 2, 4, 3, 3, 1])
-    W, b = ri.split(ri.augment(weights, biases))
+    augmented = ri.augment(weights, biases)
+    W, b = ri.split(augmented)
     assert_same(W, weights)
     assert_same(b, biases)
+    assert not any(np.shares_memory(a, c) for a in [*W, *b] for c in augmented)
+
+
+def test_setting_the_bias_neuron_leaves_what_was_given_alone() -> None:
+    Z = np.full((2, 3), 0.5)
+    reset = ri.reset_to_one(ri.ACTIVATIONS["identity"])
+    np.testing.assert_array_equal(reset.g(Z), [[0.5, 0.5, 1]] * 2)
+    np.testing.assert_array_equal(reset.g_prime(Z, Z), [[1, 1, 0]] * 2)
+    np.testing.assert_array_equal(ri.mask([Z, Z])[0], [[0.5, 0.5, 0]] * 2)
+    assert (Z == 0.5).all()
 
 
 @pytest.mark.parametrize("name", HIDDEN)
