@@ -75,6 +75,12 @@ def witness(name: str) -> Seat:
 
 
 @cache
+def installed() -> list[Seat]:
+    """Every oracle that is installed."""
+    return oracles_named(None)[0]
+
+
+@cache
 def _witness(name: str) -> Seat | str:
     try:
         return oracles_named([name])[0][0]
