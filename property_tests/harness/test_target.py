@@ -29,7 +29,7 @@ from property_tests.planted import EXAMPLE, PLANTED, PlantedBug, write_planted
 
 CASE = Case((3, 2, 4), ("tanh", "identity"), n=5, seed=1)
 BAD = Case((3, 2, 4), ("sigmoid", "identity"), n=5, seed=2)  # the one that misbehaves
-QUICK = Limits(load=5.0, first_call=1.0, call=1.0)
+QUICK = Limits(first_call=2.0, call=2.0)
 
 # Right for tanh below identity with the article's loss; does what {deed} says in the `BAD` case.
 # It refuses all else, so that few probes are asked and none of them sees the deed.
@@ -113,7 +113,7 @@ def test_an_endless_loop_times_out_and_says_its_line(tmp_path: Path) -> None:
         failure = failed(target)
         assert time.monotonic() - began < 5
         assert failure.status == "timeout"
-        assert failure.message.startswith("no answer within 1 s; it was at my_net.py line ")
+        assert failure.message.startswith("no answer within 2 s; it was at my_net.py line ")
         assert_goes_on(target)
 
 
@@ -131,7 +131,7 @@ def test_a_loop_that_swallows_every_exception_times_out(tmp_path: Path) -> None:
 def test_a_sleep_that_blocks_the_abort_signal_times_out(tmp_path: Path) -> None:
     top = "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGABRT])"
     with hostile(tmp_path, "time.sleep(60)", top=top) as target:
-        assert failed(target) == Failure("timeout", "no answer within 1 s")
+        assert failed(target) == Failure("timeout", "no answer within 2 s")
         assert_goes_on(target)
 
 
@@ -178,10 +178,11 @@ def test_writing_to_the_protocols_own_descriptor_is_no_answer(tmp_path: Path, te
         assert_goes_on(target)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other platform holds a memory limit")
 def test_a_huge_allocation_is_refused_within_the_memory_limit(tmp_path: Path) -> None:
     limits = replace(QUICK, memory=2 * 2**30)
     with hostile(tmp_path, "np.ones((30, 2**27))", limits=limits) as target:
-        assert target.memory_limited == (sys.platform == "linux")
+        assert target.memory_limited
         failure = failed(target)
         assert failure.status == "error"
         assert "MemoryError: Unable to allocate 30.0 GiB" in failure.message
@@ -359,7 +360,7 @@ def test_a_file_that_cannot_be_asked_is_one_clear_sentence(
     path = tmp_path / "my_net.py"
     path.write_text(source)
     with pytest.raises(TargetError) as caught:
-        Target(f"{path}{function}", Limits(load=1.0))
+        Target(f"{path}{function}", Limits(load=1.0 if "while" in source else 30.0))
     assert said.format(path=path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -474,9 +475,26 @@ def test_an_endless_loop_in_the_probes_does_not_take_minutes(tmp_path: Path) -> 
     began = time.monotonic()
     with Target(str(path), QUICK) as target:
         assert target.claims.activations == backproof.names.ACTIVATIONS
-        assert "the probe got no answer (no answer within 1 s" in target.conventions["reduction"]
+        assert "the probe got no answer (no answer within 2 s" in target.conventions["reduction"]
         assert failed(target, CASE).status == "timeout"
     assert time.monotonic() - began < 20
+
+
+def test_names_that_probing_did_not_get_to_are_refused_later_without_harm(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "import os\ndef backprop(weights, biases, X, Y, activations, loss):\n"
+        "    if 'sigmoid' in activations or 'tanh' in activations or 'relu' in activations:\n"
+        "        os._exit(1)\n"
+        "    if 'gelu' in activations:\n"
+        "        raise KeyError('gelu')\n"
+        "    return [W * len(X) for W in weights], biases\n"
+    )
+    with Target(str(path), QUICK) as target:
+        assert "gelu" in target.claims.activations
+        assert target.claims.reductions == ("sum",)
+        answer = failed(target, Case((3, 2), ("gelu",), n=2))
+        assert answer == Failure("skipped", "KeyError: 'gelu' at net.py line 6")
 
 
 REDUCED = """\
