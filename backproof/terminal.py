@@ -4,10 +4,10 @@ On a terminal there is colour and a progress bar; elsewhere (a log, CI, NO_COLOR
 plain lines. Names and messages come from outside and are printed as text, never as markup.
 """
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -17,9 +17,7 @@ from rich.text import Text
 
 from backproof.gradients import Failure, slots_of
 from backproof.records import CaseLine, PairRecord, ResultLine, Run
-
-if TYPE_CHECKING:
-    from property_tests.replaying import Replayed
+from backproof.replayed import Replayed
 
 # How many failures are spelled out; the report has all.
 _SHOWN = 5
@@ -83,7 +81,7 @@ class Screen:
         if paths:
             self.out.print(Text(f"look at {paths[-1]}"))
 
-    def replay(self, replayed: "Replayed") -> None:
+    def replay(self, replayed: Replayed) -> None:
         """One case: what it is, every number of every side, and every comparison."""
         self.out.print(Text(f"case {replayed.token}", style="bold"))
         self.out.print(Text(described(replayed.case)))
@@ -126,10 +124,10 @@ def _failures(run: Run) -> Iterator[str]:
     """The smallest case of each kind of failure, then the first failing ones, in words."""
     for shrunk in run.shrunk:
         yield f"smallest case of: {shrunk.cell}"
-        yield from _failure(shrunk.case, shrunk.pairs)
+        yield from _failure(run, shrunk.case, shrunk.pairs)
     failing = [result for result in run.results if result.verdict in ("wrong", "error")]
     for result in failing[:_SHOWN]:
-        yield from _failure(run.cases[result.index], _subject_first(run, result))
+        yield from _failure(run, run.cases[result.index], _subject_first(run, result))
     if len(failing) > _SHOWN:
         yield f"{len(failing) - _SHOWN} more cases fail; agreement.csv has all."
 
@@ -138,11 +136,12 @@ def _subject_first(run: Run, result: ResultLine) -> list[PairRecord]:
     return [pair for pair in result.pairs if run.header.subject in (pair.a, pair.b)]
 
 
-def _failure(case: CaseLine, pairs: Sequence[PairRecord]) -> Iterator[str]:
+def _failure(run: Run, case: CaseLine, pairs: Sequence[PairRecord]) -> Iterator[str]:
     pair = next((pair for pair in pairs if pair.verdict in ("wrong", "error")), None)
     if pair is not None:
         yield f"  {sentence(pair)}"
-        yield f"    backproof replay {case.token}    ({_shape(case)})"
+        target = f" --impl {shlex.quote(run.header.target)}" if run.header.target else ""
+        yield f"    backproof replay {case.token}{target}    ({_shape(case)})"
 
 
 def sentence(pair: PairRecord) -> str:
@@ -190,7 +189,7 @@ def _short(value: object) -> str:
     return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _numbers(replayed: "Replayed") -> Table:
+def _numbers(replayed: Replayed) -> Table:
     """Every element: the layer, the element, each side's number, the bound of the subject."""
     table = Table(box=None, pad_edge=False)
     for title in ("element", *replayed.answers, "bound E"):
@@ -200,7 +199,7 @@ def _numbers(replayed: "Replayed") -> Table:
             index = np.unravel_index(at - slot.start, slot.shape)
             name = f"d{slot.letter}_{slot.layer}[{', '.join(str(int(i)) for i in index)}]"
             row = [_number(answer, at) for answer in replayed.answers.values()]
-            table.add_row(Text(name), *row, f"{replayed.bound.gradient[at]:.2g}")
+            table.add_row(Text(name), *row, f"{replayed.bound[at]:.2g}")
     return table
 
 

@@ -190,7 +190,8 @@ def _look_into(
     for done, (cell, index) in enumerate(cells):
         progress("shrinking", done, len(cells))
         run.shrunk.append(_shrunk(docket, seats, cell, index, folder))
-    file.writelines(map(line_of, [*run.details, *run.shrunk]))
+    lines: list[Line] = [*run.details, *run.shrunk]
+    file.writelines(map(line_of, lines))
 
 
 def _shrunk(

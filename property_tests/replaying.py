@@ -1,45 +1,19 @@
 """`backproof replay`: one case again, with every number of every side."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from backproof import casefiles
 from backproof.case import Case
 from backproof.casefiles import FILE_PREFIX
 from backproof.errors import CaseError
-from backproof.gradients import Failure, Gradients
 from backproof.records import PairRecord
+from backproof.replayed import Replayed
 from backproof.tokens import case_of, token_of
-from oracles.bound import Bound, bound_of
+from oracles.bound import bound_of
 from property_tests import outcome
 from property_tests.judging import judge, worst_verdict
 from property_tests.sides import oracles_named
 from property_tests.verification import subject_seat
-
-
-@dataclass(frozen=True, eq=False)
-class Replayed:
-    """One case as every side answers it now.
-
-    answers: per side, the subject first   bound: of the subject's family
-    pairs: every comparison, with every layer and parameter
-    """
-
-    case: Case
-    token: str
-    subject: str
-    answers: dict[str, Gradients | Failure]
-    bound: Bound
-    pairs: tuple[PairRecord, ...]
-    missing: dict[str, str]
-
-    @property
-    def exit_code(self) -> int:
-        """As of `verify`, for this one case."""
-        word = worst_verdict([pair for pair in self.pairs if self.subject in (pair.a, pair.b)])
-        if word in ("wrong", "error"):
-            return outcome.DISAGREES
-        return outcome.GAP if word == "inconclusive" or not self.pairs else outcome.AGREES
 
 
 def replay(token: str, impl: str | None, oracles: str | None, folder: Path | None) -> Replayed:
@@ -54,8 +28,16 @@ def replay(token: str, impl: str | None, oracles: str | None, folder: Path | Non
         seats = [seat, *witnesses]
         (pairs,) = judge([case], seats, details=True)
         answers = {s.name: s.side.gradients(case) for s in seats}
-        bound = bound_of(case, seat.family)
-    return Replayed(case, token_of(case), seat.name, answers, bound, pairs, missing)
+    bound = bound_of(case, seat.family).gradient
+    code = _exit_code([pair for pair in pairs if seat.name in (pair.a, pair.b)])
+    return Replayed(case, token_of(case), seat.name, answers, bound, pairs, missing, code)
+
+
+def _exit_code(pairs: list[PairRecord]) -> int:
+    word = worst_verdict(pairs)
+    if word in ("wrong", "error"):
+        return outcome.DISAGREES
+    return outcome.GAP if word == "inconclusive" or not pairs else outcome.AGREES
 
 
 def find_case(token: str, folder: Path | None) -> Case:

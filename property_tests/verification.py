@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -78,7 +78,7 @@ def verify(plan: Plan, screen: Screen) -> tuple[Run, list[Path]]:
     return run, write_reports(run, plan.out)
 
 
-def _reports():  # type: ignore[no-untyped-def]
+def _reports() -> Callable[[Run, Path], list[Path]]:
     """The report writer, asked for before hours of work and not after them."""
     try:
         import hypothesis  # noqa: F401

@@ -19,7 +19,8 @@ WRONG = [bug for bug in PLANTED if bug.verdict == "wrong"]
 UNANSWERED = [bug for bug in PLANTED if bug.verdict == "error"]
 SENTENCE = re.compile(
     r"(?P<name>\w+): (?P<parameter>d[Wb])_(?P<layer>\d)\[(?P<index>[\d, ]+)\] = (?P<value>\S+), "
-    r"but torch_autograd says (?P<other>\S+) \(layer (?P<again>\d), (?P<times>\S+) times the bound\)"
+    r"but torch_autograd says (?P<other>\S+) "
+    r"\(layer (?P<again>\d), (?P<times>\S+) times the bound\)"
 )
 
 
@@ -29,8 +30,17 @@ def verify(bug: PlantedBug, folder: Path) -> int:
     tokens.write_text(f"# {bug.what}\n" + f"{token_of(bug.case)}\n" * bug.call, encoding="utf-8")
     target = write_planted(bug, folder)
     return cli.main(
-        ["verify", "--impl", str(target), "--cases-from", str(tokens)]
-        + ["--oracles", "torch_autograd", "--out", str(folder / "out")]
+        [
+            "verify",
+            "--impl",
+            str(target),
+            "--cases-from",
+            str(tokens),
+            "--oracles",
+            "torch_autograd",
+            "--out",
+            str(folder / "out"),
+        ]
     )
 
 
@@ -39,14 +49,14 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_there_are_a_dozen_mistakes_of_different_kinds():
+def test_there_are_a_dozen_mistakes_of_different_kinds() -> None:
     assert len({bug.what for bug in PLANTED}) >= 12
 
 
 @pytest.mark.parametrize("bug", WRONG, ids=[bug.name for bug in WRONG])
 def test_a_planted_mistake_is_named_in_terminal_and_csv(
     bug: PlantedBug, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     assert verify(bug, tmp_path) == 1
 
     said = capsys.readouterr().out
@@ -68,7 +78,7 @@ def test_a_planted_mistake_is_named_in_terminal_and_csv(
 @pytest.mark.parametrize("bug", UNANSWERED, ids=[bug.name for bug in UNANSWERED])
 def test_a_planted_mistake_that_gives_no_answer_says_why(
     bug: PlantedBug, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     assert verify(bug, tmp_path) == 1
 
     said = capsys.readouterr().out
@@ -79,7 +89,9 @@ def test_a_planted_mistake_that_gives_no_answer_says_why(
     assert bug.message in row["failure"]
 
 
-def test_replay_shows_all_sides_of_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_replay_shows_all_sides_of_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bug = WRONG[0]
     target = write_planted(bug, tmp_path)
     call = ["replay", token_of(bug.case), "--impl", str(target)]
@@ -93,7 +105,7 @@ def test_replay_shows_all_sides_of_a_mistake(tmp_path: Path, capsys: pytest.Capt
     )
 
 
-def test_the_example_without_a_mistake_agrees(tmp_path: Path):
+def test_the_example_without_a_mistake_agrees(tmp_path: Path) -> None:
     call = ["verify", "--impl", str(EXAMPLE), "--cases", "150", "--oracles", "torch_autograd"]
 
     assert cli.main([*call, "--out", str(tmp_path)]) == 0
@@ -101,7 +113,7 @@ def test_the_example_without_a_mistake_agrees(tmp_path: Path):
 
 def test_a_mistake_is_found_in_random_cases_and_shrunk_to_paper_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     bug = next(bug for bug in PLANTED if bug.name == "db_first_row")
     call = ["verify", "--impl", str(write_planted(bug, tmp_path)), "--cases", "60"]
 
