@@ -190,7 +190,7 @@ _VALUES, _LABELS = 0, 1
 
 
 def _drawn(case: Case) -> Arrays:
-    shapes = [(case.n, case.widths[0])]
+    shapes: list[tuple[int, ...]] = [(case.n, case.widths[0])]
     for k, j in zip(case.widths, case.widths[1:], strict=False):
         shapes += [(k, j), (j,)]
     X, *parameters, Y = _values(case, [*shapes, (case.n, case.widths[-1])])

@@ -17,6 +17,7 @@ from backproof.case import Arrays, Case
 from backproof.errors import BackproofError, MissingExtraError
 
 Matrix = NDArray[np.float64]
+Parameters = tuple[Any, Any]  # weights and biases, lists per layer
 
 
 class RealCase(NamedTuple):
@@ -81,7 +82,7 @@ def real_cases(name: str, seed: int) -> list[RealCase]:
     rng = np.random.default_rng(seed)
     widths = [X.shape[1], *(width for width, _ in recipe.hidden), Y.shape[1]]
     activations = [*(activation for _, activation in recipe.hidden), recipe.output]
-    parameters = reference_impl.initial_weights(widths, rng, how="xavier")
+    parameters: Parameters = reference_impl.initial_weights(widths, rng, how="xavier")
     found = []
     for step in range(recipe.steps + 1):
         batch = np.sort(rng.choice(len(X), size=recipe.rows, replace=False))
@@ -89,7 +90,7 @@ def real_cases(name: str, seed: int) -> list[RealCase]:
             origin = f"{name}: step {step} of {recipe.steps}"
             for case in _snapshots(recipe, activations, parameters, X[batch], Y[batch]):
                 found.append(RealCase(case, origin))
-        weights, biases, _ = reference_impl.train(
+        trained = reference_impl.train(
             *parameters,
             X[batch],
             Y[batch],
@@ -99,12 +100,12 @@ def real_cases(name: str, seed: int) -> list[RealCase]:
             epochs=1,
             reduction=recipe.reduction,
         )
-        parameters = (weights, biases)
+        parameters = trained[:2]
     return found
 
 
 def _snapshots(
-    recipe: Recipe, activations: list[str], parameters: Any, X: Matrix, Y: Matrix
+    recipe: Recipe, activations: list[str], parameters: Parameters, X: Matrix, Y: Matrix
 ) -> Iterator[Case]:
     weights, biases = parameters
     for dtype in ("float64", "float32"):
