@@ -4,10 +4,10 @@ Nothing is tested while drawing, so the list can be written down, hashed, sharde
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
-from hypothesis.internal.constants_ast import Constants
 
 from backproof.case import Case
 from property_tests.space import EVERYTHING, Claims, sampled_case
@@ -19,19 +19,20 @@ MOST_DRAWN = 20_000
 Progress = Callable[[int], None]
 
 
-class _WithoutLocalConstants(HypothesisProvider):
-    """Hypothesis' own draws, without the integers it collects from the source files around it.
+class _WithoutConstants(HypothesisProvider):
+    """Hypothesis' own draws, without the numbers it likes to try and those it finds in our code.
 
-    With them the list would depend on which modules happen to be imported, the stated shares
-    would be bent towards numbers that stand in our code, and a `.hypothesis` folder would appear
-    wherever the command was run.
+    It collects integers from the source files around it. With them the list would depend on
+    which modules were imported, the stated shares would be bent towards numbers that stand in our
+    code, and a `.hypothesis` folder would appear wherever the command was run.
     """
 
-    _local_constants = Constants()
+    def _maybe_draw_constant(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 _BACKEND = "backproof"
-AVAILABLE_PROVIDERS[_BACKEND] = _WithoutLocalConstants
+AVAILABLE_PROVIDERS[_BACKEND] = _WithoutConstants
 
 
 def draw_cases(
@@ -51,7 +52,8 @@ def draw_cases(
     """
     sampled_case(seed, 0, size=size, claims=claims)  # impossible claims are said before we start
     done = progress or (lambda number: None)
-    drawn = _drawn_by_hypothesis(count, seed, size, claims, done) if count <= MOST_DRAWN else []
+    by_hypothesis = 0 < count <= MOST_DRAWN
+    drawn = _drawn_by_hypothesis(count, seed, size, claims, done) if by_hypothesis else []
     for index in range(len(drawn), count):
         drawn.append(sampled_case(seed, index, size=size, claims=claims))
         done(len(drawn))
@@ -65,7 +67,7 @@ def _drawn_by_hypothesis(
 
     @seed(seed_)
     @settings(
-        max_examples=max(count, 1),
+        max_examples=count,
         phases=[Phase.generate],
         database=None,
         deadline=None,

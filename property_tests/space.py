@@ -12,7 +12,7 @@ small enough for paper.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol, TypeVar
@@ -108,21 +108,46 @@ SEEDS = range(2**32)
 
 
 def shares() -> dict[str, dict[str, float]]:
-    """What part of all cases is drawn from each option, field by field; for the report."""
-    fields: dict[str, Sequence[object]] = {
+    """What part of all cases has each option, field by field; for the report."""
+    drawn: dict[str, Sequence[object]] = {
         "size": SIZES,
-        "regime": REGIMES,
+        "loss": names.LOSSES,
         "dtype": DTYPES,
         "reduction": REDUCTIONS,
         "bias": BIASES,
-        "scale": SCALES,
-        "loss": names.LOSSES,
         "alpha": names.ALPHAS,
-        "slope": names.SLOPES,
     }
+    found = {field: _parts(options) for field, options in drawn.items()}
+    found["regime"] = _mixture(
+        _parts(_regimes(loss, depth))
+        for size, loss in product(SIZES, names.LOSSES)
+        for depth in DEPTHS[size]
+        for _ in range(40 // len(DEPTHS[size]))  # each size weighs the same: 5 and 8 divide 40
+    )
+    of_regime = {
+        regime: _mixture(_parts(_scales(dtype, regime)) for dtype in DTYPES)
+        for regime in found["regime"]
+    }
+    found["scale"] = {
+        str(scale): sum(
+            share * of_regime[regime].get(str(scale), 0.0)
+            for regime, share in found["regime"].items()
+        )
+        for scale in dict.fromkeys(SCALES)
+    }
+    return found
+
+
+def _parts(options: Sequence[object]) -> dict[str, float]:
+    return {str(option): n / len(options) for option, n in Counter(options).items()}
+
+
+def _mixture(parts: Iterable[dict[str, float]]) -> dict[str, float]:
+    all_parts = list(parts)
+    options = dict.fromkeys(option for part in all_parts for option in part)
     return {
-        field: {str(option): n / len(options) for option, n in Counter(options).items()}
-        for field, options in fields.items()
+        option: sum(part.get(option, 0.0) for part in all_parts) / len(all_parts)
+        for option in options
     }
 
 
@@ -148,7 +173,7 @@ def drawn_case(choose: Choose, *, size: str | None = None, claims: Claims = EVER
         n=n,
         alpha=choose("alpha", _within("alphas", names.ALPHAS, claims.alphas)),
         regime=regime,
-        scale=0 if regime in EXACT_REGIMES else choose("scale", _scales(dtype, regime)),
+        scale=choose("scale", _scales(dtype, regime)),
         dtype=dtype,
         slope=_slope(choose, activations, regime, claims),
         seed=choose("seed", SEEDS),
@@ -160,7 +185,7 @@ def _network(
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     allowed = _within("activations", names.ACTIVATIONS, claims.activations)
     hidden = tuple(name for name in allowed if name != "softmax" and name in claims.hidden)
-    depths = tuple(d for d in DEPTHS[size] if d in claims.depths and (d == 1 or hidden))
+    depths = tuple(d for d in _depths(loss, claims) if d in DEPTHS[size] and (d == 1 or hidden))
     if not depths:
         raise CaseError(
             f"`claims` leaves no depth in a {size} case: depths {claims.depths}, "
@@ -187,13 +212,30 @@ def _network(
 
 
 def _losses(claims: Claims) -> Sequence[str]:
-    """The losses whose output activation is claimed together with them."""
-    reachable = {
-        loss
-        for output, loss in claims.combinations
-        if output in claims.activations and names.OUTPUT_ACTIVATION.get(loss, output) == output
+    """The losses whose output activation is claimed together with them, and some regime."""
+    allowed = _within("activations", names.ACTIVATIONS, claims.activations)
+    outputs = {
+        loss: [
+            output
+            for output in allowed
+            if (output, loss) in claims.combinations
+            and names.OUTPUT_ACTIVATION.get(loss, output) == output
+        ]
+        for loss in names.LOSSES
     }
-    return _within("losses", [x for x in names.LOSSES if x in reachable], claims.losses)
+    _within("regimes", REGIMES, claims.regimes)
+    reachable = [loss for loss in names.LOSSES if outputs[loss] and _depths(loss, claims)]
+    if not reachable:
+        raise CaseError(
+            "`claims` leaves no loss: none is claimed with its output activation, a depth and a "
+            "regime; claim one more."
+        )
+    return _within("losses", reachable, claims.losses)
+
+
+def _depths(loss: str, claims: Claims) -> Sequence[int]:
+    """The claimed depths at which some claimed regime is drawn."""
+    return [d for d in claims.depths if set(_regimes(loss, d)) & set(claims.regimes)]
 
 
 def _within(field: str, options: Sequence[T], allowed: Sequence[T]) -> Sequence[T]:
@@ -221,6 +263,8 @@ def _regimes(loss: str, depth: int) -> Sequence[str]:
 
 
 def _scales(dtype: str, regime: str) -> Sequence[int]:
+    if regime in EXACT_REGIMES:
+        return (0,)
     lowest = -_MOST_SCALE[dtype]
     highest = -lowest if regime == "saturated" else _MOST_UNSATURATED
     return tuple(scale for scale in SCALES if lowest <= scale <= highest)
