@@ -1,0 +1,171 @@
+"""What an implementation claims, what is inferred, and what it is passed by name."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import backproof
+from backproof.case import Case
+from backproof.claims import inferred_reduction
+from backproof.gradients import Failure, Gradients
+from backproof.target import Target
+from property_tests.harness.hostile import CASE, QUICK, answered, failed, hostile
+from property_tests.planted import EXAMPLE
+
+
+def test_the_example_claims_all_that_it_has_and_nothing_else() -> None:
+    with Target(str(EXAMPLE)) as target:
+        claims = target.claims
+        assert target.name == "my_net"
+        assert target.takes == ("reduction", "slope")
+        assert target.conventions == {}
+    assert set(backproof.names.ACTIVATIONS) - set(claims.activations) == {"gelu"}
+    assert claims.losses == backproof.names.LOSSES
+    assert claims.reductions == ("sum", "mean")
+    assert claims.biases == ("separate", "none")
+    assert claims.dtypes == ("float64", "float32")
+    assert claims.slopes == (1 / 64, 1 / 4)
+
+
+def test_names_that_are_refused_are_skipped_with_the_reason(tmp_path: Path) -> None:
+    with hostile(tmp_path, "pass") as target:
+        assert target.claims.activations == ("identity", "sigmoid", "tanh")
+        assert target.claims.hidden == ("sigmoid", "tanh")
+        assert target.claims.losses == ("half_squared_error",)
+        assert failed(target, replace(CASE, activations=("relu", "identity"))) == Failure(
+            "skipped", "my_net: relu in a hidden layer is not claimed"
+        )
+        assert failed(target, replace(CASE, loss="mean_squared_error")) == Failure(
+            "skipped", "my_net: mean_squared_error with identity at the output is not claimed"
+        )
+        said = "my_net: `bias` 'augmented' is not claimed"
+        assert failed(target, replace(CASE, bias="augmented")) == Failure("skipped", said)
+        single = Case((3, 4), ("identity",), n=5)  # it was probed with two layers only
+        assert failed(target, single).status == "skipped"
+        assert "NotImplementedError: ['identity']" in failed(target, single).message
+
+
+@pytest.mark.parametrize(
+    ("refusal", "claimed"),
+    [
+        ("raise KeyError(name)", False),
+        ("raise ValueError(f'{name} is unknown here')", False),
+        ("raise NotImplementedError", False),
+        ("raise ValueError('no such thing')", True),  # says nothing of a name: an error
+        ("raise TypeError(name)", True),
+        ("raise ValueError('leaky_' + name)", True),  # part of another name
+    ],
+)
+def test_only_a_refusal_that_carries_the_name_makes_the_claim_smaller(
+    tmp_path: Path, refusal: str, claimed: bool
+) -> None:
+    path = tmp_path / "net.py"
+    head = "def backprop(weights, biases, X, Y, activations, loss):\n    for name in activations:\n"
+    tail = f"        if name == 'relu':\n            {refusal}\n    return weights, biases\n"
+    path.write_text(head + tail)
+    with Target(str(path)) as target:
+        assert ("relu" in target.claims.activations) is claimed
+        reduction = target.claims.reductions[0]
+        failure = failed(target, Case((3, 2), ("relu",), reduction=reduction, n=2))
+        assert failure.status == ("error" if claimed else "skipped")
+
+
+def test_an_endless_loop_in_the_probes_does_not_take_minutes(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text("def backprop(*arguments):\n    while True: pass\n")
+    began = time.monotonic()
+    with Target(str(path), QUICK) as target:
+        assert target.claims.activations == backproof.names.ACTIVATIONS
+        assert "the probe got no answer (no answer within 2 s" in target.conventions["reduction"]
+        assert failed(target, CASE).status == "timeout"
+    assert time.monotonic() - began < 20
+
+
+def test_names_that_probing_did_not_get_to_are_refused_later_without_harm(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "import os\ndef backprop(weights, biases, X, Y, activations, loss):\n"
+        "    if 'sigmoid' in activations or 'tanh' in activations or 'relu' in activations:\n"
+        "        os._exit(1)\n"
+        "    if 'gelu' in activations:\n"
+        "        raise KeyError('gelu')\n"
+        "    return [W * len(X) for W in weights], biases\n"
+    )
+    with Target(str(path), QUICK) as target:
+        assert "gelu" in target.claims.activations
+        assert target.claims.reductions == ("sum",)
+        answer = failed(target, Case((3, 2), ("gelu",), n=2))
+        assert answer == Failure("skipped", "KeyError: 'gelu' at net.py line 6")
+
+
+REDUCED = """\
+def backprop(weights, biases, X, Y, activations, loss):
+    delta = X @ weights[-1] + biases[-1] - Y if len(weights) == 1 else X @ weights[0] @ weights[1]
+    if activations != ["identity"]:
+        raise NotImplementedError
+    delta = {delta}
+    return [X.T @ delta], [delta.sum(axis=0)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("delta", "reduction", "words"),
+    [
+        ("delta", "sum", "sum: with every row twice the gradient is 2 times"),
+        ("delta / len(X)", "mean", "mean: with every row twice the gradient is 1 times"),
+        ("7 * delta / len(X)", "mean", "mean: with every row twice the gradient is 1 times"),
+        ("delta / len(X) ** 2", "sum", "taken as sum: with every row twice the gradient is 0.5 t"),
+        ("delta * 0", "sum", "taken as sum: with every row twice the gradient is nan times"),
+    ],
+)
+def test_the_reduction_is_read_off_where_it_cannot_be_asked_for(
+    tmp_path: Path, delta: str, reduction: str, words: str
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(REDUCED.format(delta=delta))
+    with Target(str(path)) as target:
+        assert target.claims.reductions == (reduction,)
+        assert target.conventions["reduction"].startswith(words)
+        assert target.conventions["slope"] == "1/64 in leaky_relu: the signature has no `slope`"
+        assert target.claims.slopes == (1 / 64,)
+
+
+def test_a_reduction_is_not_read_off_noise() -> None:
+    once = np.array([1.0, 2.0])
+    assert inferred_reduction(once, 2 * once)[0] == "sum"
+    assert inferred_reduction(once, once)[0] == "mean"
+    assert inferred_reduction(once, 1.01 * once)[0] == "sum"
+
+
+def test_case_fields_are_passed_to_who_asks_for_them_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "def backprop(W, b, X, Y, g, loss, lr, *, reduction, slope=0.01, dtype=None, bias=True,\n"
+        "             **kwargs):\n"
+        "    assert bias is True and not kwargs, (bias, kwargs)\n"
+        "    if len(X) == 5:\n"
+        "        raise RuntimeError(f'{lr} {reduction} {slope} {dtype}')\n"
+        "    return W, b\n"
+    )
+    with Target(str(path)) as target:
+        assert target.takes == ("lr", "reduction", "slope", "dtype")
+        assert target.claims.biases == ("separate", "none")  # its `bias` is another word
+        case = replace(CASE, alpha=0.125, reduction="mean", slope=1 / 4)
+        assert failed(target, case).message.startswith("RuntimeError: 0.125 mean 0.25 float64 at")
+
+
+def test_a_learning_rate_in_the_signature_makes_the_answer_a_step(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    source = EXAMPLE.read_text().replace('loss, reduction="sum"', 'loss, alpha, reduction="sum"')
+    end = "    return [-alpha * d for d in dW], [-alpha * d for d in db]"
+    path.write_text(source.replace("    return dW, db", end))
+    case = replace(CASE, alpha=0.1)
+    with Target(str(path)) as stepping, Target(str(EXAMPLE)) as plain:
+        answer = stepping.gradients(case)
+        assert isinstance(answer, Gradients)
+        assert answer.gradient is None
+        assert stepping.step_form == "direct"
+        np.testing.assert_array_equal(answer.step, -0.1 * answered(plain, case))

@@ -1,0 +1,122 @@
+"""Files that cannot be asked at all, and where a file under test may lie."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backproof.errors import TargetError
+from backproof.target import Limits, Target
+from property_tests.harness.hostile import CASE, answered, assert_goes_on, failed, hostile
+from property_tests.planted import EXAMPLE
+
+RIGHT = "def backprop(weights, biases, X, Y, activations, loss):\n    return weights, biases\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "said"),
+    [
+        (
+            "x = 1\n",
+            "",
+            "{path} has no function `backprop(weights, biases, X, Y, activations, loss)`; "
+            "write one or name yours: {path}:function",
+        ),
+        (RIGHT, ":learn", "{path} has no function `learn`; it has: backprop."),
+        ("backprop = 3\n", "", "{path}: `backprop` is a int, not a function."),
+        ("a = 1\ndef f(:\n", "", "{path} cannot be read as Python 3."),
+        ("print 'hello'\n", "", "Missing parentheses in call to 'print'"),
+        ("a = 1\nb = a / 0\n", "", "ZeroDivisionError: division by zero at my_net.py line 2; what"),
+        ("import sys\nsys.exit(0)\n", "", "cannot be imported: SystemExit: 0 at my_net.py line 2;"),
+        ("import os\nos._exit(0)\n", "", "{path} cannot be imported: the process ended itself (ex"),
+        ("while True: pass\n", "", "{path} cannot be imported: no answer within 1 s; it was at my"),
+        (
+            "def backprop(X, Y):\n    pass\n",
+            "",
+            "{path}: `backprop` cannot be called as `backprop(weights, biases, X, Y, activations, "
+            "loss)` (too many positional arguments)",
+        ),
+        (
+            "def backprop(weights, biases, X, Y, activations, loss, depth):\n    pass\n",
+            "",
+            "(missing a required argument: 'depth'); give what is yours alone a default value.",
+        ),
+        (
+            "def backprop(*arguments):\n    raise NotImplementedError('to do')\n",
+            "",
+            "{path}: `backprop` refuses every network it was asked about, the first one with "
+            "NotImplementedError: to do at my_net.py line 2",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_asked_is_one_clear_sentence(
+    tmp_path: Path, source: str, function: str, said: str
+) -> None:
+    path = tmp_path / "my_net.py"
+    path.write_text(source)
+    with pytest.raises(TargetError) as caught:
+        Target(f"{path}{function}", Limits(load=1.0 if "while" in source else 30.0))
+    assert said.format(path=path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["missing.py", "missing.py:train", "."])
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TargetError, match=r"is no file; give the Python file to be judged\."):
+        Target(str(tmp_path / name))
+
+
+def test_files_beside_it_shadow_nothing_of_ours_and_reports_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "numpy", "struct", "backproof", "faulthandler"):
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('the learner\\'s {name}')\n")
+    for name in ("reports", "oracles"):
+        (tmp_path / f"{name}.py").write_text("MINE = True\n")
+    # Nobody has imported this one yet: what stands first in sys.path decides.
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('the learner\\'s colorsys')\n")
+    top = "import colorsys, json, reports, oracles\nassert reports.MINE and oracles.MINE"
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    with hostile(tmp_path, "pass", top=top) as target:
+        assert_goes_on(target)
+    assert not list(tmp_path.glob("**/__pycache__"))
+
+
+def test_a_file_may_be_called_like_a_library_and_lie_under_a_strange_path(tmp_path: Path) -> None:
+    folder = tmp_path / "mes réseaux: 1"
+    folder.mkdir()
+    path = folder / "json.py"
+    path.write_text(EXAMPLE.read_text())
+    with Target(f"{path}:backprop") as target:
+        assert target.name == "backprop"
+        answered(target, CASE)
+    with Target(str(path)) as target:
+        assert target.name == "json"
+
+
+def test_it_runs_in_an_empty_folder_that_is_gone_afterwards(tmp_path: Path) -> None:
+    deed = "raise RuntimeError(repr((os.getcwd(), os.listdir('.'))))"
+    with hostile(tmp_path, deed) as target:
+        folder, content = folder_and_content(failed(target).message)
+        assert content == "[]"
+        assert Path(folder).is_dir()
+    assert not Path(folder).exists()
+
+
+def folder_and_content(message: str) -> tuple[str, str]:
+    inside = message.partition("(")[2].rpartition(")")[0]
+    folder, _, content = inside.partition(", ")
+    return folder.strip("'"), content
+
+
+def test_the_worker_alone_imports_nothing_but_numpy_and_the_standard_library() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import backproof.worker, backproof.target; "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    command = [sys.executable, "-P", "-c", code, str(EXAMPLE.parent.parent)]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=os.sep).stdout
+    foreign = set(out.split()) - set(sys.stdlib_module_names) - {"numpy", "backproof", "__main__"}
+    assert not {name for name in foreign if not name.startswith(("_", "sitecustomize"))}
