@@ -9,6 +9,7 @@ from backproof.names import VERDICTS
 from backproof.records import PairRecord, Run
 from reports.markup import counted, plural
 
+_ESTIMATE = "finite_difference"
 AGREES, DISAGREES, OPEN = "agrees", "disagrees", "open"
 
 
@@ -62,6 +63,11 @@ def standing(run: Run) -> Standing:
 def is_own(run: Run, pair: PairRecord) -> bool:
     """Is the subject one of the two sides?"""
     return run.header.subject in (pair.a, pair.b)
+
+
+def is_estimate(a: str, b: str) -> bool:
+    """Is the bound of this pair a finite difference's own bar, which is no proof?"""
+    return _ESTIMATE in (a, b)
 
 
 def other_side(run: Run, pair: tuple[str, str]) -> str:

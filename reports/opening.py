@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from backproof.records import Run
-from reports.audit import AGREES, DISAGREES, Standing, other_side, own_pairs
+from reports.audit import AGREES, DISAGREES, Standing, is_estimate, other_side, own_pairs
 from reports.markup import (
     Markup,
     counted,
@@ -85,7 +85,9 @@ def verdict_section(run: Run, standing: Standing, summary: list[SummaryRow]) -> 
     rows = {(row.a, row.b): row for row in summary if row.field == "all"}
     own = [rows[pair] for pair in own_pairs(run) if pair in rows]
     checked = sum(row.checked for row in own)
-    worst = _largest(row.worst_in_bounds for row in own)
+    proved = [row for row in own if not is_estimate(row.a, row.b)]
+    unit = "the bound" if proved else "the finite-difference bar"
+    worst = _largest(row.worst_in_bounds for row in proved or own)
     facts = [
         (counted(len(run.results)), "cases judged" + _of(len(run.results), len(run.cases))),
         (
@@ -93,13 +95,13 @@ def verdict_section(run: Run, standing: Standing, summary: list[SummaryRow]) -> 
             f"checks made of {counted(standing.promised)} promised",
         ),
         (counted(checked), "elements of ΔW, Δb and their gradients checked"),
-        (short(worst), "worst error, in units of the bound"),
+        (short(worst), f"worst error, in units of {unit}"),
     ]
     # Why the code is 1 though no case is wrong; other codes have a banner of their own.
     told = run.footer is None or standing.wrong_cases or run.footer.exit_code != 1
     reason = "" if told or run.footer is None else run.footer.reason
     return join(
-        tag("p", _lead(run, standing, worst), class_="lead"),
+        tag("p", _lead(run, standing, worst, unit), class_="lead"),
         tag("p", f"In short: {reason}.", class_="lead") if reason else "",
         tag(
             "dl",
@@ -110,8 +112,8 @@ def verdict_section(run: Run, standing: Standing, summary: list[SummaryRow]) -> 
             "p",
             "The bound is how far two right implementations may lie apart through rounding alone, "
             "derived for each element. 1 is all that rounding explains; above 1 something else "
-            "is going on. The bar of finite differences is an estimate, not a proof; what lies "
-            "outside it is decided by the other oracles.",
+            "is going on. The bar of finite differences is an estimate, not a proof: it does not "
+            "rank among the worst, and what lies outside it is decided by the other oracles.",
             class_="note",
         ),
     )
@@ -121,7 +123,7 @@ def _of(part: int, whole: int) -> str:
     return "" if part == whole else f" of {counted(whole)}"
 
 
-def _lead(run: Run, standing: Standing, worst: float | None) -> Markup:
+def _lead(run: Run, standing: Standing, worst: float | None, unit: str) -> Markup:
     if standing.wrong_cases:
         pairs = [
             other_side(run, pair)
@@ -136,7 +138,7 @@ def _lead(run: Run, standing: Standing, worst: float | None) -> Markup:
             ", by more than rounding can explain. Section 6 shows the smallest case and the worst.",
         )
     if standing.verdict == AGREES:
-        far = f"the worst error is {short(worst)} of what rounding explains"
+        far = f"the worst error is {short(worst)} of {unit}"
         return join(f"No check came out wrong, and {far}.")
     return join("No check came out wrong, but that is not enough to say that it agrees.")
 

@@ -149,7 +149,7 @@ def _failure(text: str, records: list[PairRecord]) -> Markup:
         tag(
             "summary",
             f"{plural(len(records), 'check')}: ",
-            _first_line(text),
+            first_line(text),
             " (",
             _all(pairs),
             ")",
@@ -159,7 +159,8 @@ def _failure(text: str, records: list[PairRecord]) -> Markup:
     )
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """The first line of a message, not too long."""
     line = text.strip().partition("\n")[0]
     return line[:120] + ("…" if len(line) > 120 else "") or "(no message)"
 

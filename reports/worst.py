@@ -6,10 +6,11 @@ but understates the error.
 
 import math
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from backproof.casefiles import FILE_PREFIX
 from backproof.records import CaseLine, PairRecord, ParameterRecord, Run
-from reports.audit import is_own
+from reports.audit import is_estimate, is_own
 from reports.markup import (
     Markup,
     counted,
@@ -22,6 +23,7 @@ from reports.markup import (
 )
 from reports.snippet import numpy_snippet
 from reports.tables import element, measure
+from reports.unjudged import first_line
 
 _CLOSEST = 10
 _MOST_TOKENS = 5
@@ -36,16 +38,27 @@ def worst_section(run: Run) -> Markup:
         line.index: (cases[line.index], [_detailed(p, line.index, details) for p in line.pairs])
         for line in run.results
     }
-    own = _wrong(run, told, subject=True)
-    foreign = _wrong(run, told, subject=False)
     return join(
-        _wrong_block(run, told, own, f"Cases that {run.header.subject} got wrong"),
-        _wrong_block(run, told, foreign, "Cases in which oracles contradict each other"),
-        _closest(told),
+        _block(
+            run, told, f"Cases that {subject} got wrong", lambda p: _wrong(p) and is_own(run, p)
+        ),
+        _block(
+            run,
+            told,
+            "Cases in which oracles contradict each other",
+            lambda p: _wrong(p) and not is_own(run, p),
+        ),
+        _block(run, told, "Cases in which a side gave no answer", lambda p: p.verdict == "error"),
+        _closest(run, told),
     )
 
 
+def _wrong(pair: PairRecord) -> bool:
+    return pair.verdict == "wrong"
+
+
 Told = dict[int, tuple[CaseLine, list[PairRecord]]]
+Fails = Callable[[PairRecord], bool]
 
 
 def _detailed(
@@ -61,42 +74,44 @@ def _detailed(
     )
 
 
-def _wrong(run: Run, told: Told, *, subject: bool) -> list[tuple[float, int]]:
-    """(-error, index) of each case with a wrong comparison, the worst first."""
+def _ranked(told: Told, fails: Fails) -> list[int]:
+    """The cases with a comparison that fails so, the largest error first."""
     found = []
     for index, (_, pairs) in told.items():
-        errors = [
-            measure(pair)[0]
-            for pair in pairs
-            if pair.verdict == "wrong" and is_own(run, pair) == subject
-        ]
+        errors = [measure(pair)[0] for pair in _proved([p for p in pairs if fails(p)])]
         if errors:
             found.append((-max(0.0 if math.isnan(e) else e for e in errors), index))
-    return sorted(found)
+    return [index for _, index in sorted(found)]
 
 
-def _wrong_block(run: Run, told: Told, wrong: list[tuple[float, int]], title: str) -> Markup:
-    if not wrong:
+def _proved(pairs: list[PairRecord]) -> list[PairRecord]:
+    """Pairs whose bound is proved, if there are any: an estimated bar does not rank."""
+    return [pair for pair in pairs if not is_estimate(pair.a, pair.b)] or pairs
+
+
+def _block(run: Run, told: Told, title: str, fails: Fails) -> Markup:
+    """The smallest cases that fail so, the worst one, and the tokens of the next."""
+    indices = _ranked(told, fails)
+    if not indices:
         return Markup()
-    indices = [index for _, index in wrong]
-    shrunk = [line for line in run.shrunk if line.of in indices]
+    shrunk = [line for line in run.shrunk if any(map(fails, line.pairs))]
     minimal = [
         _card(
+            run,
             f"Smallest case that fails like case {line.of}",
             line.case,
             list(line.pairs),
             note=f"What the two have in common: {line.cell}.",
-            opened=True,
         )
         for line in shrunk[:_MOST_SHRUNK]
     ]
     case, pairs = told[indices[0]]
-    worst = _card(f"Worst of them: case {case.index}", case, pairs, opened=True)
+    worst = _card(run, f"Worst of them: case {case.index}", case, pairs)
     return join(
-        tag("h3", f"{title}: {counted(len(wrong))}"),
+        tag("h3", f"{title}: {counted(len(indices))}"),
         minimal or tag("p", "No smaller case was looked for."),
         worst,
-        _others([told[index][0] for index in indices[1 : _MOST_TOKENS + 1]], len(wrong) - 1),
+        _others([told[index][0] for index in indices[1 : _MOST_TOKENS + 1]], len(indices) - 1),
     )
 
 
@@ -109,13 +124,13 @@ def _others(cases: Sequence[CaseLine], number: int) -> Markup:
     return join(tag("p", "The next worst:"), tag("ul", tokens, rest, class_="tokens"))
 
 
-def _closest(told: Told) -> Markup:
+def _closest(run: Run, told: Told) -> Markup:
     """The cases that came nearest to the bound without leaving it."""
     ranked = []
     for index, (_, pairs) in told.items():
         if any(pair.verdict in ("wrong", "error") for pair in pairs):
             continue
-        errors = [error for pair in pairs if not math.isnan(error := measure(pair)[0])]
+        errors = [error for p in _proved(pairs) if not math.isnan(error := measure(p)[0])]
         if errors:
             ranked.append((-max(errors), index))
     if not ranked:
@@ -124,18 +139,18 @@ def _closest(told: Told) -> Markup:
     return join(
         tag("h3", f"Nearest to the bound: {plural(len(shown), 'case')}"),
         tag("p", "Not wrong; the largest errors that rounding still explains. Open one to see it."),
-        [_folded(*told[index], -error) for error, index in shown],
+        [_folded(run, *told[index], -error) for error, index in shown],
     )
 
 
-def _folded(case: CaseLine, pairs: list[PairRecord], error: float) -> Markup:
-    farthest = _farthest(pairs)
+def _folded(run: Run, case: CaseLine, pairs: list[PairRecord], error: float) -> Markup:
+    farthest = _farthest(_proved(pairs))
     place = farthest.worst if farthest else None
     where = f"layer {place.layer}, {place.parameter}{element(place)}" if place else ""
     return tag(
         "details",
         tag("summary", tag("b", short(error)), f" case {case.index} · {network(case)} · {where}"),
-        _body(case, pairs),
+        _body(run, case, pairs),
         class_="case",
     )
 
@@ -152,14 +167,14 @@ def network(case: CaseLine) -> str:
 
 
 def _card(
-    title: str, case: CaseLine, pairs: list[PairRecord], *, note: str = "", opened: bool
+    run: Run, title: str, case: CaseLine, pairs: list[PairRecord], *, note: str = ""
 ) -> Markup:
     return tag(
         "article",
         tag("h4", title),
         tag("p", _sentence(pairs)),
         tag("p", note, class_="note") if note else "",
-        _body(case, pairs, opened=opened),
+        _body(run, case, pairs, opened=True),
         class_="case",
     )
 
@@ -168,7 +183,8 @@ def _sentence(pairs: list[PairRecord]) -> Markup:
     """Layer, parameter, element and both numbers of the first wrong comparison, in words."""
     pair = next((p for p in pairs if p.verdict == "wrong" and p.worst is not None), None)
     if pair is None or pair.worst is None:
-        return join("No comparison in this case is wrong.")
+        failed = next((p.failure for p in pairs if p.verdict == "error"), "")
+        return join("A side gave no answer: ", first_line(failed))
     worst = pair.worst
     return join(
         f"Layer {worst.layer}, ",
@@ -185,16 +201,16 @@ def _sentence(pairs: list[PairRecord]) -> Markup:
     )
 
 
-def _body(case: CaseLine, pairs: list[PairRecord], *, opened: bool = False) -> Markup:
+def _body(run: Run, case: CaseLine, pairs: list[PairRecord], *, opened: bool = False) -> Markup:
     # Of wrong pairs all layers are shown, otherwise of the farthest pair; agreement.csv has all.
     wrong = [pair for pair in pairs if pair.verdict == "wrong"]
-    farthest = wrong or [pair for pair in [_farthest(pairs)] if pair is not None]
+    farthest = wrong or [pair for pair in [_farthest(_proved(pairs))] if pair is not None]
     detailed = [pair for pair in farthest if pair.parameters]
     return join(
         _fields(case),
         _side_by_side(pairs),
         [_parameters(pair, opened=opened and pair is detailed[0]) for pair in detailed],
-        _reproduction(case),
+        _reproduction(run, case),
     )
 
 
@@ -234,8 +250,7 @@ _ERROR_HEADS = ("bound", "error / bound", "ULP")
 def _pair_row(pair: PairRecord) -> list[Markup]:
     head, verdict = pair_name(pair.a, pair.b), _verdict(pair.verdict)
     if pair.worst is None:
-        said = pair.failure.strip().partition("\n")[0][:200]
-        return [head, verdict, tag("td", said or "no answer", colspan=6)]
+        return [head, verdict, tag("td", first_line(pair.failure), colspan=6)]
     worst = pair.worst
     where = join(f"layer {worst.layer} ", tag("code", f"{worst.parameter}{element(worst)}"))
     return [head, verdict, where, *_values(worst)]
@@ -278,10 +293,15 @@ def _parameters(pair: PairRecord, *, opened: bool) -> Markup:
     )
 
 
-def _reproduction(case: CaseLine) -> Markup:
+def _reproduction(run: Run, case: CaseLine) -> Markup:
+    command = ["backproof", "replay", case.token]
+    command += ["--impl", run.header.target] if run.header.target else []
+    given = case.token.startswith(FILE_PREFIX)
+    command += ["--out", "."] if given else []
+    where = " (in the folder of this page, beside `cases/`)" if given else ""
     return join(
-        tag("p", "Again, all sides side by side:"),
-        tag("pre", f"backproof replay {shlex.quote(case.token)}", tabindex=0),
+        tag("p", f"Again, all sides side by side{where}:"),
+        tag("pre", shlex.join(command), tabindex=0),
         tag(
             "details",
             tag("summary", "Its numbers in plain NumPy"),

@@ -132,7 +132,7 @@ def test_agreement_is_a_sentence_with_its_numbers() -> None:
     assert seen.text("h1") == agrees
     assert "cases judged20" in seen.text()
     assert "checks made of 120 promised120" in seen.text()
-    assert "the worst error is 0." in seen.text()
+    assert re.search(r"the worst error is 0\.\d+ of the bound", seen.text())
     assert not any(attrs.get("class") == "banner" for _, attrs in seen.tags)
 
 
@@ -171,6 +171,28 @@ def test_a_token_cannot_leave_its_command() -> None:
     run = wrong_run()
     run.cases[7] = replace(run.cases[7], token="x; rm -rf ~")
     assert "backproof replay 'x; rm -rf ~'" in Seen(page_of(run)).text("pre")
+
+
+def test_the_command_names_the_implementation_and_finds_given_arrays() -> None:
+    run = wrong_run()
+    run.header = replace(run.header, target="my net.py:backprop")
+    run.cases[7] = replace(run.cases[7], token="file:" + "a" * 64)
+    told = Seen(page_of(run)).text("pre")
+    assert f"backproof replay file:{'a' * 64} --impl 'my net.py:backprop' --out ." in told
+    assert f"backproof replay {run.shrunk[0].case.token} --impl 'my net.py:backprop'" in told
+
+
+def test_a_case_without_an_answer_has_a_card() -> None:
+    run = made_up_run(9, spoiled=spoil_case(2, "jax_grad", lambda p: no_answer(p, "timeout: 2 s")))
+    small = shrunk_like(run, 2)
+    failed = no_answer(small.pairs[0], "timeout: 2 s, again")
+    run.shrunk = [replace(small, pairs=(failed,), cell="no answer timeout")]
+    text = Seen(page_of(run)).text()
+    assert "Cases in which a side gave no answer: 1" in text
+    assert "Smallest case that fails like case 2 A side gave no answer: timeout: 2 s, again" in (
+        text.replace("case 2A", "case 2 A")
+    )
+    assert "No comparison" not in text
 
 
 def test_oracles_that_contradict_each_other_are_said_on_top() -> None:
@@ -298,6 +320,19 @@ def test_coverage_says_what_is_missing_and_what_cannot_be() -> None:
     text = Seen(page_of(run)).text()
     assert f"{len(counts)} of 278 possible combinations" in text
     assert f"Not covered: {278 - len(counts)} combinations" in text
+
+
+def test_an_estimated_bar_does_not_rank() -> None:
+    def near(pair: PairRecord) -> PairRecord:
+        assert pair.worst is not None
+        return replace(pair, worst=replace(pair.worst, error_in_bounds=0.987, verdict="agree"))
+
+    run = made_up_run(20, spoiled=spoil_case(4, "finite_difference", near))
+    assert "0.987 of the bound" not in Seen(page_of(run)).text()
+    alone = made_up_run(
+        20, oracles=("finite_difference",), spoiled=spoil_case(4, "finite_difference", near)
+    )
+    assert "the worst error is 0.987 of the finite-difference bar" in Seen(page_of(alone)).text()
 
 
 def test_the_axis_holds_zero_the_bound_and_infinity() -> None:
