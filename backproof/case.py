@@ -98,6 +98,7 @@ class Case:
 
 
 def _check_network(case: Case) -> None:
+    _tuples(case, "widths", "activations")  # a list would make the case unhashable
     widths, depth = case.widths, len(case.activations)
     if not 1 <= depth <= MAX_DEPTH:
         raise CaseError(f"`activations` has {depth} layers; use 1 to {MAX_DEPTH}.")
@@ -110,6 +111,13 @@ def _check_network(case: Case) -> None:
         raise CaseError(f"`widths` is {widths}; use whole numbers from 1 to {MAX_WIDTH}.")
     if not _whole(case.n, 1, MAX_BATCH):
         raise CaseError(f"`n` is {case.n!r}; use a batch of 1 to {MAX_BATCH} rows.")
+
+
+def _tuples(record: object, *arguments: str) -> None:
+    for argument in arguments:
+        value = getattr(record, argument)
+        if not isinstance(value, tuple):
+            raise CaseError(f"`{argument}` is a {type(value).__name__}; give a tuple.")
 
 
 def _whole(value: object, low: int, high: int) -> bool:
@@ -140,18 +148,27 @@ def _one_of(argument: str, name: object, names: tuple[str, ...]) -> None:
 
 
 def _check_numbers(case: Case) -> None:
-    if case.scale not in SCALES:
+    if not _whole(case.scale, SCALES[0], SCALES[-1]):
         raise CaseError(f"`scale` is {case.scale!r}; use {SCALES[0]} to {SCALES[-1]}.")
     if not _whole(case.seed, 0, 2**32 - 1):
         raise CaseError(f"`seed` is {case.seed!r}; use a whole number from 0 to 2**32 - 1.")
-    if not (math.isfinite(case.alpha) and case.alpha > 0):
-        raise CaseError(f"`alpha` is {case.alpha!r}; use a positive number.")
-    if not 0 <= case.slope <= 1:
+    limits = np.finfo(case.dtype)
+    if not _between(case.alpha, float(limits.smallest_normal), float(limits.max)):
+        raise CaseError(f"`alpha` is {case.alpha!r}; use a positive number that is a {case.dtype}.")
+    if not _between(case.slope, 0, 1):
         # Outside [0, 1] the bound of leaky_relu at a kink is not derived.
         raise CaseError(f"`slope` is {case.slope!r}; use a slope from 0 to 1.")
 
 
-def _check_given(case: Case, given: Arrays) -> None:
+def _between(value: object, low: float, high: float) -> bool:
+    # False for a NaN as well.
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check_given(case: Case, given: object) -> None:
+    if not isinstance(given, Arrays):
+        raise CaseError(f"`given` is a {type(given).__name__}; give `Arrays` or None.")
+    _tuples(given, "weights", "biases")
     shapes = list(zip(case.widths, case.widths[1:], strict=False))
     _check_array("X", given.X, (case.n, case.widths[0]), case.dtype)
     _check_array("Y", given.Y, (case.n, case.widths[-1]), case.dtype)
@@ -168,7 +185,9 @@ def _check_given(case: Case, given: Arrays) -> None:
             _check_array(f"biases[{layer - 1}]", b, shape[1:], case.dtype)
 
 
-def _check_array(name: str, array: Array, shape: tuple[int, ...], dtype: str) -> None:
+def _check_array(name: str, array: object, shape: tuple[int, ...], dtype: str) -> None:
+    if not isinstance(array, np.ndarray):
+        raise CaseError(f"`{name}` is a {type(array).__name__}; give a NumPy array.")
     if array.shape != shape or array.dtype != np.dtype(dtype):
         raise CaseError(
             f"`{name}` has shape {array.shape} and dtype {array.dtype}; give {shape} and {dtype}."

@@ -52,6 +52,8 @@ def case_of(token: str) -> Case:
     Raises CaseError for a token that is misspelt, truncated or from a later version. A
     `file:<sha256>` token needs the file beside it: see `casefiles.load`.
     """
+    if not isinstance(token, str):
+        raise CaseError(f"`token` is a {type(token).__name__}; give a string.")
     if token.startswith(FILE_PREFIX):
         raise CaseError(
             f"{_quoted(token)} names a case file, so the file is needed too; see --out."
