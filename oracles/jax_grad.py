@@ -30,7 +30,8 @@ class JaxGrad:
 
     Runs on the CPU; float64 is switched on only while it computes, and no setting of JAX is left
     changed. One program per box and dtype is compiled when it is first needed and kept in the
-    user's cache folder for the next process (`oracles/jax_cache.py`).
+    user's cache folder for the next process (`oracles/jax_cache.py`). The answer to a case has the
+    same bits alone and in any company.
     Raises MissingExtraError if jax cannot be imported.
     """
 
@@ -119,7 +120,8 @@ def _padded(cases: list[Case], box: Box, dtype: str) -> tuple[dict[str, NDArray[
         widths[lane, depth - case.depth :] = case.widths
         activations[lane, depth - case.depth :] = _numbers_of_activations(case)
         whole[:, lane] = case.n, case.bias != "none", LOSSES.index(_loss_name(case))
-        real[:, lane] = case.alpha, case.slope, _divisor(case)
+        with np.errstate(over="ignore"):  # an alpha beyond float32 is infinite there
+            real[:, lane] = case.alpha, case.slope, _divisor(case)
     inputs = [case.widths[0] for case in cases] + [0] * (lanes - len(cases))
     n, has_bias = whole[0], whole[1] == 1
 

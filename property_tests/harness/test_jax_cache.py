@@ -1,8 +1,8 @@
 """JAX compiles once per box and dtype, the next process not at all, and nothing leaks out."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 
 from oracles import jax_cache
 from oracles.jax_cache import CacheWarning, Compilations, persistent_cache
-from oracles.jax_grad import BOXES, JaxGrad, compilations
+from oracles.jax_grad import JaxGrad, compilations
+from oracles.jax_program import BOXES
 from property_tests.space import sampled_case
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def in_a_new_process(code: str, **environment: str) -> list[str]:
     ran = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env={**jax_cache.os.environ, **environment},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -108,7 +109,7 @@ def _compile(number: float) -> float:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(jax_cache, "cache_folder", lambda: tmp_path / "backproof" / "jax")
     return tmp_path / "backproof" / "jax"
 
@@ -186,7 +187,7 @@ def test_a_cache_that_the_user_chose_is_left_alone(folder: Path, tmp_path: Path)
 def test_the_folder_follows_the_platform(
     system: str, variable: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jax_cache.sys, "platform", system)
+    monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setenv(variable, str(tmp_path))
 
     machine = jax_cache.cache_folder()
@@ -196,7 +197,7 @@ def test_the_folder_follows_the_platform(
 
 
 def test_a_relative_cache_home_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jax_cache.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "somewhere")
 
     assert jax_cache.cache_folder().is_relative_to(Path.home() / ".cache")
