@@ -47,7 +47,7 @@ def _tanh(Z: Array, out: Array | None = None) -> Array:
 
 def _gelu(Z: Array) -> Array:
     # erfc keeps its relative accuracy in the left tail, where 1 + erf has none.
-    return Z * (0.5 * _ERFC(Z * -math.sqrt(0.5)).astype(np.float64))
+    return Z * (0.5 * np.asarray(_ERFC(Z * -math.sqrt(0.5)), dtype=np.float64))
 
 
 def _softmax(Z: Array) -> Array:

@@ -221,7 +221,7 @@ _WHOLE = Case((3, 4, 2), ("identity", "identity"), n=4, regime="integers", seed=
 def _by_hand(case: Case) -> Vector:
     """dW of two linear layers in whole numbers, where no operation rounds."""
     arrays = case.arrays
-    (W_1, W_2), (b_1, b_2) = arrays.weights, arrays.biases
+    (W_1, W_2), (b_1, b_2) = arrays.weights, (np.asarray(b) for b in arrays.biases)
     O = arrays.X @ W_1 + b_1
     delta = O @ W_2 + b_2 - arrays.Y
     back = delta @ W_2.T
