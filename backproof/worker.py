@@ -221,7 +221,7 @@ def _fits(parameter: inspect.Parameter) -> bool:
     default = parameter.default
     if default is None or default is inspect.Parameter.empty:
         return True
-    return isinstance(default, _NAMED[parameter.name]) and not isinstance(default, bool)
+    return isinstance(default, _NAMED[parameter.name])
 
 
 Reply = tuple[str, dict[str, Any], dict[str, Array]]
