@@ -75,6 +75,8 @@ class FiniteDifference:
         size = slots_of(case)[-1].stop
         count = size if size <= self.full_up_to else self.sample
         count = min(size, count, max(1, int(self.work // _work_per_element(case))))
+        if count == size:
+            return np.arange(size)
         order = np.argsort(drawing.bits(case.seed, _STREAM, size), kind="stable")
         return np.sort(order[:count])
 
