@@ -40,7 +40,10 @@ def worst_section(run: Run) -> Markup:
     }
     return join(
         _block(
-            run, told, f"Cases that {subject} got wrong", lambda p: _wrong(p) and is_own(run, p)
+            run,
+            told,
+            f"Cases that {run.header.subject} got wrong",
+            lambda p: _wrong(p) and is_own(run, p),
         ),
         _block(
             run,
