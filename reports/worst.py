@@ -282,7 +282,7 @@ def _parameters(pair: PairRecord, *, opened: bool) -> Markup:
             tag("td", short(record.norm_a), class_="num"),
             tag("td", short(record.norm_b), class_="num"),
             tag("td", short(record.norm_difference), class_="num"),
-            tag("td", f"{record.cosine:.6g}", class_="num"),
+            tag("td", "–" if math.isnan(record.cosine) else f"{record.cosine:.6g}", class_="num"),
         ]
         for record in pair.parameters
     ]
