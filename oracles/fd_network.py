@@ -83,7 +83,10 @@ _OVERWRITING: dict[str, Callable[[Array, float], Array]] = {
 def squared_terms(O: Array, Y: Array) -> Array:
     """(p - Y)^2 - (q - Y)^2 as a product, which loses nothing to cancellation."""
     plus, minus = O[:, 0], O[:, 1]
-    return (plus - minus) * ((plus - Y) + (minus - Y))
+    terms = plus - Y
+    terms += minus - Y
+    terms *= plus - minus
+    return terms
 
 
 def surprises(Z: Array) -> tuple[Array, Array]:

@@ -43,7 +43,7 @@ class FiniteDifference:
     full_up_to: a case of at most this many parameters is estimated at every one
     sample: of a larger case, this many are estimated, picked by a hash of the seed
     work: and no more than fit into this much of it, in activations computed (about 40 ns each):
-        6 million are 0.2 to 0.3 s, which leaves a net of 8 x 64 neurons and 128 rows a dozen
+        5 million are 0.1 to 0.3 s, which leaves a net of 8 x 64 neurons and 128 rows a dozen
 
     What is not estimated has the gradient 0 and the bar infinity, like an element on a kink.
     """
@@ -51,7 +51,7 @@ class FiniteDifference:
     name = "finite_difference"
     step_form = "direct"
 
-    def __init__(self, *, full_up_to: int = 500, sample: int = 512, work: int = 6_000_000) -> None:
+    def __init__(self, *, full_up_to: int = 500, sample: int = 512, work: int = 5_000_000) -> None:
         self.full_up_to, self.sample, self.work = full_up_to, sample, work
 
     def gradients(self, case: Case) -> Gradients | Failure:
