@@ -1,36 +1,27 @@
 """The case space on trial: what it reaches, how often, what it shrinks to, what it refuses."""
 
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
-from hypothesis import strategies as st
 
 import reference_impl
 from backproof import names
 from backproof.case import Case
 from backproof.errors import CaseError
-from backproof.gradients import Side
 from backproof.tokens import case_of, token_of
-from property_tests import generation, space
-from property_tests.asking import Called, gradient_of, rounding_of
-from property_tests.derived import rows_of, with_arrays
+from property_tests import space
+from property_tests.asking import Called, gradient_of
 from property_tests.generation import draw_cases
-from property_tests.shrinking import shrink
+from property_tests.harness.small_cases import SIMPLEST
 from property_tests.space import Claims, sampled_case
 from property_tests.strategies import cases
-
-ROOT = Path(__file__).resolve().parents[2]
-SIMPLEST = Case((1, 1), ("identity",), regime="integers")
 
 
 def minimal(condition: Callable[[Case], bool], **options: Any) -> Case:
@@ -244,165 +235,3 @@ def test_claims_that_leave_nothing_are_said(claims: Claims, message: str) -> Non
         draw_cases(3, 7, claims=claims)
     assert str(caught.value).startswith(message)
     assert "use" in str(caught.value) or "claim" in str(caught.value)
-
-
-# The generate phase.
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 300])
-def test_exactly_as_many_cases_as_asked_for(count: int) -> None:
-    numbers: list[int] = []
-    drawn = draw_cases(count, 7, progress=numbers.append)
-    assert len(drawn) == count
-    assert numbers == list(range(1, count + 1))
-
-
-def test_the_same_seed_gives_the_same_list() -> None:
-    assert draw_cases(60, 7) == draw_cases(60, 7)
-    assert draw_cases(60, 7) != draw_cases(60, 8)
-
-
-def test_a_space_of_one_network_still_gives_as_many() -> None:
-    one = Claims(
-        activations=("tanh",), losses=("half_squared_error",), depths=(1,), max_width=1, max_batch=1
-    )
-    assert len(draw_cases(50, 7, claims=one)) == 50
-
-
-def test_beyond_hypothesis_the_sampler_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "MOST_DRAWN", 10)
-    assert draw_cases(11, 7) == [sampled_case(7, index) for index in range(11)]
-    assert draw_cases(10, 7) != [sampled_case(7, index) for index in range(10)]
-
-
-def test_should_hypothesis_stop_early_the_sampler_fills_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = generation._drawn_by_hypothesis
-    monkeypatch.setattr(generation, "_drawn_by_hypothesis", lambda *a: drawn(*a)[:4])
-    assert draw_cases(6, 7)[4:] == [sampled_case(7, 4), sampled_case(7, 5)]
-
-
-_DRAW = """
-import sys
-if len(sys.argv) > 1:
-    sys.path.insert(0, sys.argv[1])
-    import neighbour
-from property_tests.generation import draw_cases
-from backproof.tokens import token_of
-cases = draw_cases(80, 7)
-open("tokens", "w").write(" ".join(map(token_of, cases)))
-"""
-
-
-def test_drawing_is_silent_leaves_nothing_and_knows_no_neighbours(tmp_path: Path) -> None:
-    """A local module full of numbers changes nothing, and no folder of Hypothesis' appears."""
-    (tmp_path / "beside").mkdir()
-    (tmp_path / "beside" / "neighbour.py").write_text(f"NUMBERS = {list(range(2, 60))}\n")
-    tokens = []
-    for arguments in ([], [str(tmp_path / "beside")]):
-        folder = tmp_path / f"run{len(arguments)}"
-        folder.mkdir()
-        done = subprocess.run(
-            [sys.executable, "-c", _DRAW, *arguments], cwd=folder, capture_output=True, text=True,
-            env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=True,
-        )  # fmt: skip
-        assert done.stdout + done.stderr == ""
-        assert [path.name for path in folder.iterdir()] == ["tokens"]
-        tokens.append((folder / "tokens").read_text())
-    assert tokens[0] == tokens[1]
-    assert tokens[0].split() == [token_of(case) for case in draw_cases(80, 7)]
-
-
-# The shrinker.
-
-
-def _differs(bug: Side) -> Callable[[Case], bool]:
-    reference = Called("reference_impl", reference_impl.backprop)
-
-    def fails(case: Case) -> bool:
-        ours, theirs = gradient_of(bug, case), gradient_of(reference, case)
-        (E,) = rounding_of(case)
-        with np.errstate(all="ignore"):
-            return bool((np.abs(ours - theirs) > 2 * E).any())
-
-    return fails
-
-
-def _bug(change: Callable[..., None]) -> Side:
-    def backprop(W: Any, b: Any, X: Any, *rest: Any, **options: Any) -> Any:
-        made = reference_impl.backprop(W, b, X, *rest, **options)
-        change(made, len(X))
-        return made
-
-    return Called("planted", backprop)
-
-
-def _db_mean(made: Any, n: int) -> None:
-    for db in made.db:
-        if db is not None:
-            db /= n
-
-
-def _first_of_two_layers(made: Any, n: int) -> None:
-    if len(made.dW) > 1:
-        made.dW[0] *= 2
-
-
-@pytest.mark.parametrize(
-    ("bug", "expected"),
-    [
-        (_db_mean, replace(SIMPLEST, n=2)),
-        (_first_of_two_layers, Case((1, 1, 1), ("identity",) * 2, regime="integers")),
-    ],
-)
-@given(start=st.integers(0, 10**6))
-@settings(max_examples=10)
-def test_a_planted_bug_shrinks_to_the_net_that_it_needs(
-    bug: Callable[..., None], expected: Case, start: int
-) -> None:
-    fails = _differs(_bug(bug))
-    case = next(
-        c for c in (sampled_case(start, i, size="standard") for i in range(200)) if fails(c)
-    )
-    smallest = shrink(case, fails)
-    assert fails(smallest)
-    assert replace(smallest, seed=0) == expected
-    assert smallest == shrink(case, fails)
-
-
-def test_a_case_that_cannot_be_smaller_stays() -> None:
-    assert shrink(SIMPLEST, lambda case: True) == SIMPLEST
-    case = sampled_case(1, 1)
-    assert shrink(case, lambda other: False) is case
-
-
-def test_given_arrays_keep_their_weights_and_lose_rows() -> None:
-    case = with_arrays(sampled_case(1, 5, size="wide", claims=Claims(regimes=("normal",))))
-    case = rows_of(case, list(range(case.n)) * 2)
-    needed = case.arrays.X[case.n - 3]
-    smallest = shrink(case, lambda part: (part.arrays.X == needed).all(axis=1).any())
-    assert smallest.n == 1
-    assert (smallest.arrays.X == needed).all()
-    assert smallest.arrays.weights == case.arrays.weights
-
-
-def test_two_rows_that_are_needed_together_are_both_kept() -> None:
-    case = with_arrays(Case((3, 2), ("tanh",), n=8, seed=3))
-    first, last = case.arrays.X[0], case.arrays.X[-1]
-
-    def both(part: Case) -> bool:
-        return all((part.arrays.X == row).all(axis=1).any() for row in (first, last))
-
-    assert (shrink(case, both).arrays.X == [first, last]).all()
-
-
-@pytest.mark.parametrize("limit", [{"max_tries": 7}, {"deadline_seconds": 0.0}])
-def test_a_search_that_runs_out_still_fails(limit: dict[str, Any]) -> None:
-    asked: list[Case] = []
-
-    def deep(case: Case) -> bool:
-        asked.append(case)
-        return case.depth > 1
-
-    case = next(c for c in (sampled_case(2, i) for i in range(50)) if c.depth > 3)
-    assert shrink(case, deep, **limit).depth > 1
-    assert len(asked) == len(set(asked)) <= 7
