@@ -114,7 +114,7 @@ def test_ctrl_c_keeps_what_was_computed_and_marks_it_incomplete(tmp_path: Path) 
     assert not run.footer.complete
     assert run.results
     assert f"interrupted after {len(run.results)} of 5000 cases" in out
-    assert "Interrupted after" in (tmp_path / "index.html").read_text()
+    assert "The run is not whole." in (tmp_path / "index.html").read_text()
 
 
 def test_resuming_another_run_is_refused_and_loses_nothing(
