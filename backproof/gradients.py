@@ -54,14 +54,22 @@ class Gradients:
 
     gradient: (P,) dLoss/dW and dLoss/db, or None where the side shows only the step
     step:     (P,) ΔW and Δb as this side made them itself, or None without a learning rate
-    gradient_bar, step_bar: (P,) for an estimate only: how far it may be off, by its own account;
-        infinity where an element was not estimated at all
+    gradient_bar, step_bar: (P,) how far it may be off by its own account: of an estimate;
+        infinity where an element was not estimated at all; of an exact answer the proved radius
+    gradient_low, step_low: (P,) of an exact answer alone: what its rounding to float64 left over,
+        so that |x - exact| is |(x - gradient) - gradient_low|
+    gradient_span, step_span: (P,) of an exact answer at a kink: how far from it a value may lie
+        that takes other slopes there, and is right as well
     """
 
     gradient: Vector | None
     step: Vector | None
     gradient_bar: Vector | None = None
     step_bar: Vector | None = None
+    gradient_low: Vector | None = None
+    step_low: Vector | None = None
+    gradient_span: Vector | None = None
+    step_span: Vector | None = None
 
 
 @dataclass(frozen=True)
