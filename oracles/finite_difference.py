@@ -31,8 +31,8 @@ _U = 2.0**-53
 _TINY = float(np.finfo(np.float64).smallest_normal)
 _SAFETY = 1.1  # of the rounding part, whose own arithmetic rounds too
 
-# Arrays of a chunk that are in use together should stay in the second-level cache.
-_CHUNK_BYTES = 2**19
+# A chunk this large amortises the calls of NumPy and still finds its arrays in the cache.
+_CHUNK_BYTES = 2**20
 
 _STREAM = 0xFD  # of the random bits that pick the elements of a large case
 

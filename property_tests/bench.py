@@ -35,7 +35,7 @@ from backproof.errors import BackproofError, MissingExtraError  # noqa: E402
 from backproof.gradients import Gradients, Side  # noqa: E402
 from oracles.bound import bounds_of  # noqa: E402
 from oracles.finite_difference import FiniteDifference, central_differences  # noqa: E402
-from property_tests.sides import Reference  # noqa: E402
+from property_tests.sides import REFERENCE  # noqa: E402
 from property_tests.space import sampled_case  # noqa: E402
 
 _SEED = 2  # of the cases of parts 2 and 3
@@ -96,7 +96,7 @@ def _ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
 _NETS = (
     ((4, 7, 7, 3), 11),
     ((10, 20, 25, 12), 5),
-    ((64, 64, 64, 24), 3),
+    ((64, 64, 64, 24), 5),
     ((13,) * 7, 5),
 )
 
@@ -231,7 +231,7 @@ def _per_case(quick: bool) -> Iterator[Row]:
         (JaxGrad(), 5.0),
         (FiniteDifference(), 150.0),
     ]
-    works: list[Callable[[], object]] = [lambda: Reference().gradients_of(cases)]
+    works: list[Callable[[], object]] = [lambda: REFERENCE.gradients_of(cases)]
     works += [lambda side=side: side.gradients_of(cases) for side, _ in sides]  # type: ignore[misc]
     works.append(lambda: bounds_of(cases))
     base, *others = _in_turn(3 if quick else 5, works)
