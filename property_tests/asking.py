@@ -1,16 +1,13 @@
 """How a property asks a side, and how it says what is wrong: subject, element, ours, theirs, by."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
 
 from backproof.case import Case
 from backproof.errors import MissingExtraError
-from backproof.gradients import Failure, Gradients, Side, Vector, flat, slots_of
+from backproof.gradients import Gradients, Side, Vector, slots_of
 from backproof.tokens import token_of
 from oracles.bound import bounds_of
 from property_tests.judging import Seat
@@ -18,36 +15,6 @@ from property_tests.sides import oracles_named
 
 # Unit roundoff of the float64 in which properties add up what a side has answered.
 U = 2.0**-53
-
-
-@dataclass(frozen=True)
-class Called:
-    """A side made of a function like `reference_impl.backprop`: a variant, or a planted bug."""
-
-    name: str
-    backprop: Callable[..., Any]
-    step_form: str = "direct"
-
-    def gradients(self, case: Case) -> Gradients:
-        """Gradient and step of one case."""
-        arrays = case.arrays
-        made = self.backprop(
-            list(arrays.weights),
-            list(arrays.biases),
-            arrays.X,
-            arrays.Y,
-            list(case.activations),
-            case.loss,
-            alpha=case.alpha,
-            reduction=case.reduction,
-            bias=case.bias,
-            slope=case.slope,
-        )
-        return Gradients(flat(made.dW, made.db), flat(made.step_W, made.step_b))
-
-    def gradients_of(self, cases: Sequence[Case]) -> list[Gradients | Failure]:
-        """One after the other."""
-        return [self.gradients(case) for case in cases]
 
 
 def gradient_of(subject: Side, case: Case) -> Vector:

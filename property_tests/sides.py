@@ -1,6 +1,8 @@
 """The sides by name: who is accused, which witnesses are there, and which are missing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import reference_impl
 from backproof.case import Case
@@ -11,16 +13,18 @@ from property_tests.judging import Seat
 Answer = Gradients | Failure
 
 
-class Reference:
-    """The article's backprop, `reference_impl`, as the side under test."""
+@dataclass(frozen=True)
+class Called:
+    """A side made of a function: `reference_impl.backprop`, a variant of it, or a planted bug."""
 
-    name = "reference_impl"
-    step_form = "direct"
+    name: str
+    backprop: Callable[..., Any]
+    step_form: str = "direct"
 
-    def gradients(self, case: Case) -> Answer:
+    def gradients(self, case: Case) -> Gradients:
         """Gradient and step of one case, both in the case's dtype."""
         arrays = case.arrays
-        made = reference_impl.backprop(
+        made = self.backprop(
             list(arrays.weights),
             list(arrays.biases),
             arrays.X,
@@ -35,8 +39,12 @@ class Reference:
         return Gradients(flat(made.dW, made.db), flat(made.step_W, made.step_b))
 
     def gradients_of(self, cases: Sequence[Case]) -> list[Answer]:
-        """One after the other: a learner reads it, so it is not batched."""
+        """One after the other: a learner reads `reference_impl`, so it is not batched."""
         return [self.gradients(case) for case in cases]
+
+
+# The article's backprop, the side under test unless a learner's takes its place.
+REFERENCE = Called("reference_impl", reference_impl.backprop)
 
 
 def _torch_autograd() -> Side:
@@ -57,11 +65,18 @@ def _finite_difference() -> Side:
     return FiniteDifference()
 
 
+def _exact() -> Side:
+    from oracles.exact import Exact
+
+    return Exact()
+
+
 # In the order in which they are shown.
 ORACLES: dict[str, Callable[[], Side]] = {
     "torch_autograd": _torch_autograd,
     "jax_grad": _jax_grad,
     "finite_difference": _finite_difference,
+    "exact": _exact,
 }
 
 
@@ -86,4 +101,4 @@ def oracles_named(names: Sequence[str] | None) -> tuple[list[Seat], dict[str, st
 
 def reference_seat() -> Seat:
     """The reference implementation as the accused."""
-    return Seat(Reference(), family="numpy", is_oracle=False)
+    return Seat(REFERENCE, family="numpy", is_oracle=False)

@@ -8,10 +8,8 @@ from backproof.case import Case
 from backproof.gradients import Side
 from property_tests.asking import U, assert_within, gradient_of, rounding_of
 from property_tests.derived import rows_of
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 from property_tests.strategies import cases
-
-REFERENCE = Reference()
 
 
 def batch_is_the_sum_of_its_examples(subject: Side, case: Case) -> None:

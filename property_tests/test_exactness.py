@@ -15,10 +15,9 @@ from property_tests.rationals import (
     outputs_of,
     within_budget,
 )
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 from property_tests.strategies import cases
 
-REFERENCE = Reference()
 SMALL = cases(claims=EXACT).filter(within_budget)
 
 

@@ -12,11 +12,10 @@ from backproof.gradients import Side, flat
 from property_tests.asking import U, assert_within, gradient_of, rounding_of
 from property_tests.derived import per_layer, with_arrays
 from property_tests.rationals import Fractions, floats_of, fractions_of
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 from property_tests.space import Claims
 from property_tests.strategies import cases
 
-REFERENCE = Reference()
 # Activations with g(z) = z g'(z), in hidden layers; at the output any activation will do.
 HOMOGENEOUS = Claims(activations=("identity", "relu", "leaky_relu", "softmax"), depths=(2, 3, 4, 5))
 LEAST_SQUARES = Claims(

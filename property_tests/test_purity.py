@@ -6,10 +6,8 @@ from hypothesis import given
 from backproof.case import Arrays, Case
 from backproof.gradients import Gradients, Side
 from property_tests.asking import assert_same, both_of
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 from property_tests.strategies import cases
-
-REFERENCE = Reference()
 
 
 def inputs_stay_unchanged(subject: Side, case: Case) -> None:

@@ -13,11 +13,10 @@ from backproof.case import Case
 from backproof.gradients import Side, Vector, flat
 from property_tests.asking import U, gradient_of
 from property_tests.derived import per_layer
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 from property_tests.space import Claims
 from property_tests.strategies import cases
 
-REFERENCE = Reference()
 # A loss with a second derivative everywhere, and numbers for which steps of 1/32 are small.
 SMOOTH = Claims(
     activations=("identity", "sigmoid", "tanh", "softplus", "gelu", "silu", "softmax"),

@@ -14,7 +14,7 @@ from backproof.gradients import Side, Vector, flat
 from oracles.bound import bounds_of, step_bound
 from property_tests.asking import assert_same, assert_within, both_of
 from property_tests.derived import per_layer, with_arrays
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 from property_tests.space import Claims
 from property_tests.strategies import cases
 
@@ -32,7 +32,7 @@ class TrainingSteps(RuleBasedStateMachine):
     """One network under training. Whatever was asked before, a step is -alpha times the gradient
     at the weights as they are now."""
 
-    subject: Side = Reference()
+    subject: Side = REFERENCE
 
     @initialize(case=cases(claims=TRAINED))
     def start(self, case: Case) -> None:

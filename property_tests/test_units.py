@@ -10,7 +10,6 @@ import reference_impl
 from backproof.case import Case
 from backproof.gradients import Side
 from property_tests.asking import (
-    Called,
     assert_same,
     assert_within,
     both_of,
@@ -18,11 +17,10 @@ from property_tests.asking import (
     rounding_of,
 )
 from property_tests.derived import with_units_permuted, with_units_permuted_back
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE, Called
 from property_tests.space import Claims
 from property_tests.strategies import cases
 
-REFERENCE = Reference()
 RECURSION = Called("recursion", partial(reference_impl.backprop, how="recursion"))
 
 

@@ -10,11 +10,11 @@ from backproof.case import Arrays, Case
 from backproof.gradients import Gradients, Vector
 from oracles.bound import Bound
 from property_tests.harness.balls import Truth
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 
 
 def reference_gradient(case: Case) -> Vector:
-    answer = Reference().gradients(case)
+    answer = REFERENCE.gradients(case)
     assert isinstance(answer, Gradients)
     assert answer.gradient is not None
     return answer.gradient

@@ -4,6 +4,7 @@ The cases and their tokens are real; the errors are drawn to look like those of 
 `spoiled` plants what a test wants to see on the page. The same arguments give the same run.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -162,6 +163,13 @@ def wrong(pair: PairRecord, factor: float = 0.5) -> PairRecord:
     )
     fine = replace(pair.worst, parameter="step_W", layer=1)
     return replace(pair, verdict="wrong", worst=worst, counts=counts, parameters=(worst, fine))
+
+
+def lost(pair: PairRecord) -> PairRecord:
+    """The subject is wrong: its worst element is no number at all."""
+    pair = wrong(pair)
+    assert pair.worst is not None
+    return replace(pair, worst=replace(pair.worst, error_in_bounds=math.nan, value_a=math.nan))
 
 
 def no_answer(pair: PairRecord, failure: str) -> PairRecord:

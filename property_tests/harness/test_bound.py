@@ -18,7 +18,7 @@ from oracles import bound_tables
 from oracles.bound import bound_of, bounds_of, step_bound
 from property_tests.harness.balls import Truth, truth_of
 from property_tests.harness.inside import assert_inside, given, outside, reference_gradient
-from property_tests.sides import Reference
+from property_tests.sides import REFERENCE
 from property_tests.space import Claims, sampled_case
 
 DRAWN = names.REGIMES[:-1]
@@ -117,7 +117,7 @@ def test_the_bound_is_tight_and_a_thousand_times_looser_is_seen() -> None:
 
 def stepped(case: Case) -> tuple[Vector, Vector]:
     """ΔW as -alpha * dW and as seen from outside, after - before, in the case's dtype."""
-    answer = Reference().gradients(case)
+    answer = REFERENCE.gradients(case)
     assert isinstance(answer, Gradients)
     assert answer.step is not None
     before = flat(case.arrays.weights, case.arrays.biases).astype(case.dtype)

@@ -20,9 +20,9 @@ import reference_impl
 from backproof.case import Case
 from backproof.gradients import Side
 from property_tests import test_laws as laws
-from property_tests.asking import Called, witness
+from property_tests.asking import witness
 from property_tests.judging import Seat
-from property_tests.sides import ORACLES
+from property_tests.sides import ORACLES, REFERENCE, Called
 from property_tests.space import Claims
 from property_tests.strategies import cases
 from property_tests.test_agreement import two_sides_agree
@@ -40,7 +40,6 @@ from property_tests.test_purity import inputs_stay_unchanged, same_question_same
 from property_tests.test_taylor import SMOOTH, taylor_remainder_falls_with_slope_2
 from property_tests.test_training import TrainingSteps
 from property_tests.test_units import (
-    REFERENCE,
     augmented_bias_is_a_separate_bias,
     loop_is_recursion,
     permuting_hidden_units_permutes_the_gradient,

@@ -14,6 +14,7 @@ from property_tests.harness.made_up_runs import (
     SUBJECT,
     footer_of,
     hostile_run,
+    lost,
     made_up_run,
     no_answer,
     shrunk_like,
@@ -368,11 +369,6 @@ def test_numbers_in_words() -> None:
 
 
 def test_a_wrong_answer_that_is_no_number_is_shown() -> None:
-    def lost(pair: PairRecord) -> PairRecord:
-        pair = wrong(pair)
-        assert pair.worst is not None
-        return replace(pair, worst=replace(pair.worst, error_in_bounds=math.nan, value_a=math.nan))
-
     run = made_up_run(9, spoiled=spoil_case(4, "jax_grad", lost))
     assert "Layer 1, dW[0, 0]: reference_impl has nan" in Seen(page_of(run)).text()
 

@@ -20,6 +20,7 @@ from backproof.records import PairRecord
 from property_tests.harness.made_up_runs import (
     SUBJECT,
     hostile_run,
+    lost,
     made_up_run,
     no_answer,
     spoil_case,
@@ -176,11 +177,6 @@ def test_the_summary_adds_up() -> None:
 
 
 def test_a_wrong_answer_that_is_no_number_stays_the_worst() -> None:
-    def lost(pair: PairRecord) -> PairRecord:
-        pair = wrong(pair)
-        assert pair.worst is not None
-        return replace(pair, worst=replace(pair.worst, error_in_bounds=math.nan, value_a=math.nan))
-
     run = made_up_run(9, spoiled=spoil_case(4, "jax_grad", lost))
     row = next(r for r in tables.summary_rows(run) if (r.a, r.b) == (SUBJECT, "jax_grad"))
     assert (row.field, row.worst_in_bounds, row.wrong_cases) == ("all", math.inf, 1)

@@ -12,18 +12,17 @@ from hypothesis import strategies as st
 import reference_impl
 from backproof.case import Case
 from backproof.gradients import Side
-from property_tests.asking import Called, gradient_of, rounding_of
+from property_tests.asking import gradient_of, rounding_of
 from property_tests.derived import rows_of, with_arrays
 from property_tests.harness.small_cases import SIMPLEST
 from property_tests.shrinking import shrink
+from property_tests.sides import REFERENCE, Called
 from property_tests.space import Claims, sampled_case
 
 
 def _differs(bug: Side) -> Callable[[Case], bool]:
-    reference = Called("reference_impl", reference_impl.backprop)
-
     def fails(case: Case) -> bool:
-        ours, theirs = gradient_of(bug, case), gradient_of(reference, case)
+        ours, theirs = gradient_of(bug, case), gradient_of(REFERENCE, case)
         (E,) = rounding_of(case)
         with np.errstate(all="ignore"):
             return bool((np.abs(ours - theirs) > 2 * E).any())
