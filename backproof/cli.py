@@ -92,7 +92,7 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     verify.add_argument(
         "--oracles",
         metavar="NAMES",
-        help="some of torch_autograd, jax_grad, finite_difference, joined by commas "
+        help="some of torch_autograd, jax_grad, finite_difference, exact, joined by commas "
         "(default: all that are installed; one that is named must be there)",
     )
     verify.add_argument(

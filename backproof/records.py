@@ -19,7 +19,8 @@ class Header:
     subject: name of the side under test   target: file[:function] for an implementation given
     sides: all sides, the subject first   missing: oracles that are not installed -> how to get them
     pairs: the comparisons made in every case, (a, b) with the subject or the better known second
-    promised: number of checks this run must make: cases x pairs
+    promised: number of checks this run must make: cases x pairs, but for those left out
+    left_out: oracles that judge a share of the large nets -> cases in which they judge nothing
     versions: of backproof, python and each library used   platform, blas: of this machine
     """
 
@@ -37,6 +38,7 @@ class Header:
     versions: dict[str, str]
     platform: str
     blas: str
+    left_out: dict[str, int] = field(default_factory=dict)
     schema: int = SCHEMA
     kind: str = "header"
 

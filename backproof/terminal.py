@@ -174,6 +174,9 @@ def _remarks(run: Run) -> Iterator[str]:
     cleared = counts.get("fd_bar_exceeded")
     if cleared:
         yield f"{cleared} lay outside a finite difference's bar; another oracle cleared them."
+    for name, number in run.header.left_out.items():
+        judged = f"{run.header.cases - number} of {run.header.cases} cases"
+        yield f"{name} judges {judged}: of the largest nets a share, chosen by a hash of each."
     for name, how in run.header.missing.items():
         yield f"{name} is missing and was not counted: {how}"
 

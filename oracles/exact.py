@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 from flint import arb, ctx
 
 from backproof.case import Case
 from backproof.casefiles import case_hash
-from backproof.gradients import Failure, Gradients, Vector, slots_of
+from backproof.gradients import Failure, Gradients, Vector
 from oracles.exact_network import Balls, Pass, pass_of
 
 # Working precisions, in bits. The first is enough for nearly every case; at the last a number of
@@ -46,7 +47,7 @@ class Exact:
 
     def judges(self, case: Case) -> bool:
         """Whether this case is answered: the same for the same case, on every machine."""
-        if slots_of(case)[-1].stop <= self.full_up_to:
+        if _parameters(case) <= self.full_up_to:
             return True
         digest = hashlib.sha256(_name_of(case).encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.one_in == 0
@@ -55,11 +56,10 @@ class Exact:
         """Both as float64 vectors (P,) with their `_low`, their radius in `_bar`, and at a kink the
         half-width of what is right as well in `_span`."""
         if not self.judges(case):
-            size = slots_of(case)[-1].stop
             return Failure(
                 "skipped",
                 f"of nets with more than {self.full_up_to} parameters, one in {self.one_in} is "
-                f"judged exactly; this one of {size} is not among them.",
+                f"judged exactly; this one of {_parameters(case)} is not among them.",
             )
         found, bits = _certain(case)
         with _working(bits):
@@ -81,6 +81,11 @@ class Exact:
     def gradients_of(self, cases: Sequence[Case]) -> list[Gradients | Failure]:
         """The same for many cases, one after the other."""
         return [self.gradients(case) for case in cases]
+
+
+def _parameters(case: Case) -> int:
+    biased = case.bias != "none"
+    return sum((k + biased) * j for k, j in pairwise(case.widths))
 
 
 def _name_of(case: Case) -> str:
@@ -121,10 +126,9 @@ def _rounded(balls: Balls) -> tuple[Vector, Vector, Vector]:
     The accuracy of a ball in bits bounds its radius by 2**-bits of its midpoint, and is cheaper to
     ask than the radius.
     """
-    highs = [float(ball) for ball in balls]
-    hi = np.array(highs)
-    lo = np.array([float(ball - high) for ball, high in zip(balls, highs, strict=True)])
-    bits = np.array([max(-1, min(_HELD, ball.rel_accuracy_bits())) for ball in balls])
+    hi = np.array([float(ball) for ball in balls])
+    lo = np.array([float(ball - high) for ball, high in zip(balls, hi.tolist(), strict=True)])
+    bits = np.array([ball.rel_accuracy_bits() for ball in balls]).clip(-1, _HELD)
     radius = np.ldexp(np.abs(hi), 1 - bits)
     for i in np.flatnonzero(bits < _CERTAIN):
         radius[i] = float(balls[i].rad()) * (1 + 2.0**-20) + np.ldexp(abs(hi[i]), 1 - _HELD)

@@ -10,6 +10,7 @@ Matrices are `arb_mat`, whose products run in C; elementwise work goes over thei
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ def pass_of(case: Case, *, both: bool) -> Pass:
     tied = undecided = False
     for W, b, name in zip(case.arrays.weights, case.arrays.biases, case.activations, strict=True):
         weights = _matrix(W)
-        Z = O * weights if b is None else O * weights + _ones(case.n, 1) * _matrix(b[None, :])
+        Z = O * weights if b is None else O * weights + _ones(case.n, 1) * _matrix(b[None])
         z = Z.entries()
         if name in _KINKED:
             ties = [x for x in z if not (x > 0 or x < 0)]
@@ -89,7 +90,9 @@ def _matrix(array: Array) -> arb_mat:
     return arb_mat(*array.shape, array.ravel().tolist())
 
 
+@cache
 def _ones(rows: int, columns: int) -> arb_mat:
+    """Kept, for whole numbers are exact at every precision; like every matrix never written to."""
     return arb_mat(rows, columns, [ONE] * (rows * columns))
 
 
@@ -259,6 +262,7 @@ def _largest(row: Balls) -> arb:
     return top.mid()
 
 
+@cache
 def _but_itself(k: int) -> arb_mat:
     """(k, k), 0 on the diagonal and 1 elsewhere: M times it sums each row but for one entry."""
     return arb_mat(k, k, [ZERO if i == j else ONE for i in range(k) for j in range(k)])

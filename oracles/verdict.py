@@ -9,7 +9,8 @@ verdict is a comparison with E_a + E_b; there is no rtol and no atol here. The w
 uninformative: the bound is as large as the value, so agreement says nothing
 inconclusive: overflow, a probability rounded to 0 or 1, or nobody is left to decide
 A finite difference's bar is an estimate, so outside it an element is only OUTSIDE until
-`settle` has asked the others.
+`settle` has asked the others. The exact answer has no rounding of its own: held against it, E is
+that of the other side alone, and its word comes first.
 """
 
 from collections.abc import Sequence
@@ -42,12 +43,19 @@ class Opinion:
 
     values, bound, kink: (P,); kink >= bound is the bound with ambiguous signs taken both ways
     estimate: True where the bound is a finite difference's own bar, no proof
+    low: (P,) of the exact answer: what `values` lost when they became float64; None for the others
     """
 
     values: Vector
     bound: Vector
     kink: Vector
     estimate: bool = False
+    low: Vector | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Is this the exact answer, whose bound is only its proved radius?"""
+        return self.low is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +67,7 @@ class Comparison:
     ulps: |a - b| in units in the last place of the larger, in the case's dtype
     cleared: outside a finite difference's bar, but right by another oracle
     estimate: one of the two is a finite difference, whose bar is no proof
+    exact: one of the two is the exact answer
     """
 
     a: Vector
@@ -69,37 +78,47 @@ class Comparison:
     ulps: Vector
     cleared: NDArray[np.bool_]
     estimate: bool = False
+    exact: bool = False
 
 
 def opinions_of(case: Case, answer: Gradients, step_form: str, bound: Bound) -> dict[str, Opinion]:
     """A side's answer with its bounds, per quantity it shows ("gradient", "step")."""
     opinions = {}
     if answer.gradient is not None:
-        opinions["gradient"] = (
-            Opinion(answer.gradient, bound.gradient, bound.gradient_kink)
-            if answer.gradient_bar is None
-            else Opinion(answer.gradient, answer.gradient_bar, answer.gradient_bar, estimate=True)
-        )
+        opinions["gradient"] = _by_own_account(
+            answer.gradient, answer.gradient_bar, answer.gradient_low, answer.gradient_span
+        ) or Opinion(answer.gradient, bound.gradient, bound.gradient_kink)
     if answer.step is not None:
-        if answer.step_bar is None:
-            # The step is held against what it should be, not against what it is.
-            should_be = -case.alpha * bound.witness
-            smooth, kink = (
-                step_bound(case, E, should_be, step_form)
-                for E in (bound.gradient, bound.gradient_kink)
-            )
-            opinions["step"] = Opinion(answer.step, smooth, kink)
-        else:
-            opinions["step"] = Opinion(answer.step, answer.step_bar, answer.step_bar, estimate=True)
+        opinions["step"] = _by_own_account(
+            answer.step, answer.step_bar, answer.step_low, answer.step_span
+        ) or _of_step(case, answer.step, step_form, bound)
     return opinions
+
+
+def _by_own_account(
+    values: Vector, bar: Vector | None, low: Vector | None, span: Vector | None
+) -> Opinion | None:
+    """An estimate or the exact answer, which say themselves how far they may be off."""
+    if bar is None:
+        return None
+    return Opinion(values, bar, bar if span is None else bar + span, estimate=low is None, low=low)
+
+
+def _of_step(case: Case, step: Vector, step_form: str, bound: Bound) -> Opinion:
+    # The step is held against what it should be, not against what it is.
+    should_be = -case.alpha * bound.witness
+    smooth, kink = (
+        step_bound(case, E, should_be, step_form) for E in (bound.gradient, bound.gradient_kink)
+    )
+    return Opinion(step, smooth, kink)
 
 
 def compare(case: Case, quantity: str, a: Opinion, b: Opinion, witness: Vector) -> Comparison:
     """Hold one quantity of two sides side by side; `witness` is the bound's own gradient."""
     size = np.abs(witness) * (case.alpha if quantity == "step" else 1.0)
     with np.errstate(all="ignore"):
-        apart = np.abs(a.values - b.values)
-        bound, kink = a.bound + b.bound, a.kink + b.kink
+        apart = _apart(a, b)
+        bound, kink = a.bound + b.bound, _kink(a, b)
         codes = _codes(apart, bound, kink, a, b)
         hollow = (bound >= size / 2) & (bound > _large_beside_array(case, size))
         both_zero = (a.values == 0) & (b.values == 0)
@@ -113,8 +132,30 @@ def compare(case: Case, quantity: str, a: Opinion, b: Opinion, witness: Vector) 
     errors[(codes == INCONCLUSIVE) | (codes == UNCHECKED)] = np.nan
     ulps[apart == 0] = 0.0
     nothing = np.zeros(len(apart), dtype=bool)
-    estimate = a.estimate or b.estimate
-    return Comparison(a.values, b.values, bound, codes, errors, ulps, nothing, estimate)
+    estimate, exact = a.estimate or b.estimate, a.exact or b.exact
+    return Comparison(a.values, b.values, bound, codes, errors, ulps, nothing, estimate, exact)
+
+
+def _apart(a: Opinion, b: Opinion) -> Vector:
+    """|a - b|, to what the exact answer lost: near it a - b is a difference without rounding."""
+    difference = a.values - b.values
+    if a.low is not None:
+        difference = difference + a.low
+    if b.low is not None:
+        difference = difference - b.low
+    return np.abs(difference)
+
+
+def _kink(a: Opinion, b: Opinion) -> Vector:
+    """How far apart two sides may lie that take different slopes at a kink.
+
+    Two float sides may each have left the exact gradient of the convention by their own kink. The
+    exact answer has that convention: the other one's kink reaches every choice from there, and so
+    does the exact interval, widened by what rounding does without a choice.
+    """
+    if a.exact or b.exact:
+        return np.maximum(a.kink + b.bound, a.bound + b.kink)
+    return a.kink + b.kink
 
 
 def _codes(apart: Vector, bound: Vector, kink: Vector, a: Opinion, b: Opinion) -> Codes:
@@ -144,20 +185,28 @@ def _spacing(case: Case, size: Vector) -> Vector:
 
 
 def settle(estimate: Comparison, others: Sequence[Comparison]) -> Comparison:
-    """Decide what lies outside a finite difference's bar by what the float oracles said.
+    """Decide what lies outside a finite difference's bar by what the other oracles said.
 
-    `others`: the same side held against each other oracle. One that says wrong makes it wrong;
-    otherwise one that agrees clears it; with nobody to ask it stays inconclusive.
+    `others`: the same side held against each other oracle. The exact one decides where it is there
+    and certain. Else one that says wrong makes it wrong; otherwise one that agrees clears it; with
+    nobody to ask it stays inconclusive. Outside its bar around the exact answer itself, it is the
+    finite difference that is off.
     """
     outside = estimate.codes == OUTSIDE
     if not outside.any():
         return estimate
     codes, errors = estimate.codes.copy(), estimate.errors.copy()
-    said = np.array([other.codes[outside] for other in others] or [[INCONCLUSIVE] * outside.sum()])
-    decided = np.full(said.shape[1], INCONCLUSIVE, dtype=np.int8)
-    for code in (KINK, AGREE, WRONG):  # the later word wins
-        decided[(said == code).any(axis=0)] = code
-    codes[outside] = decided
+    codes[outside] = AGREE if estimate.exact else _decided(others, outside)
     cleared = outside & ((codes == AGREE) | (codes == KINK))
     errors[outside & (codes != WRONG)] = np.nan
     return replace(estimate, codes=codes, errors=errors, cleared=cleared)
+
+
+def _decided(others: Sequence[Comparison], outside: NDArray[np.bool_]) -> Codes:
+    decided = np.full(int(outside.sum()), INCONCLUSIVE, dtype=np.int8)
+    for exact in (False, True):  # the later word wins
+        for code in (KINK, AGREE, WRONG):
+            for other in others:
+                if other.exact == exact:
+                    decided[other.codes[outside] == code] = code
+    return decided

@@ -12,7 +12,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Each witness and the distribution it needs; finite differences need NumPy alone.
-WITNESSES = {"torch_autograd": "torch", "jax_grad": "jax", "finite_difference": "numpy"}
+WITNESSES = {
+    "torch_autograd": "torch",
+    "jax_grad": "jax",
+    "finite_difference": "numpy",
+    "exact": "python-flint",
+}
 
 # Hypothesis loads its own `ci` profile wherever it detects a CI service.
 _ON_CI = settings.get_current_profile_name() == "ci"
@@ -57,6 +62,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def _presence(name: str, distribution: str) -> str:
-    if util.find_spec(distribution) is None:
+    # python-flint is imported as `flint`.
+    if util.find_spec(distribution.removeprefix("python-")) is None:
         return f"{name} MISSING (`pip install 'backproof[{distribution}]'`)"
     return f"{name} ({distribution} {metadata.version(distribution)})"

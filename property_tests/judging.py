@@ -29,7 +29,7 @@ class Seat:
     """A side in the courtroom.
 
     family: which right formulas its rounding is bounded for (`oracles.bound`)
-    is_oracle: a witness; float oracles decide what lies outside a finite difference's bar
+    is_oracle: a witness; the others decide what lies outside a finite difference's bar
     """
 
     side: Side
@@ -40,16 +40,30 @@ class Seat:
     def name(self) -> str:
         return self.side.name
 
+    def promises(self, case: Case) -> bool:
+        """Whether this side will answer the case: all do, but an oracle may judge a share only.
+
+        An oracle that does has `judges(case)`, which depends on nothing but the case. The accused
+        has no such choice.
+        """
+        judges = getattr(self.side, "judges", None) if self.is_oracle else None
+        return judges is None or bool(judges(case))
+
 
 def pairs_of(seats: Sequence[Seat]) -> tuple[Pair, ...]:
     """Everybody with everybody, the subject's pairs first."""
     return tuple((a.name, b.name) for a, b in itertools.combinations(seats, 2))
 
 
+def promised_pairs(case: Case, seats: Sequence[Seat]) -> tuple[Pair, ...]:
+    """The comparisons that must be made in this case: of all pairs, those whose sides judge it."""
+    return pairs_of([seat for seat in seats if seat.promises(case)])
+
+
 def judge(
     cases: Sequence[Case], seats: Sequence[Seat], *, details: bool = False
 ) -> list[tuple[PairRecord, ...]]:
-    """All comparisons of a block of cases, one tuple of records per case, in order.
+    """All promised comparisons of a block of cases, one tuple of records per case, in order.
 
     With `details` every record carries every layer and parameter, otherwise only those that do
     not agree.
@@ -86,7 +100,7 @@ def _judge_case(
     witness = next(iter(bounds.values())).witness
     comparisons = {
         pair: _compare_pair(case, opinions[pair[0]], opinions[pair[1]], witness)
-        for pair in pairs_of(seats)
+        for pair in promised_pairs(case, seats)
     }
     settled = {pair: _settle(pair, comparisons, seats) for pair in comparisons}
     return tuple(_record(case, pair, settled[pair], details) for pair in settled)
@@ -110,7 +124,7 @@ def _compare_pair(
 
 
 def _settle(pair: Pair, comparisons: dict[Pair, Comparisons], seats: Sequence[Seat]) -> Comparisons:
-    """Outside a finite difference's bar the other float oracles decide, element by element."""
+    """Outside a finite difference's bar the other oracles decide, element by element."""
     own = comparisons[pair]
     if isinstance(own, Failure):
         return own

@@ -20,7 +20,7 @@ from backproof.target import Target
 from backproof.tokens import case_of
 from property_tests import real_data
 from property_tests.campaign import Docket, case_line, conduct, hash_of
-from property_tests.judging import Seat, pairs_of
+from property_tests.judging import Seat, pairs_of, promised_pairs
 from property_tests.sides import oracles_named, reference_seat
 from property_tests.space import EVERYTHING, Claims
 
@@ -197,7 +197,6 @@ def _docket(
     conventions: dict[str, str],
 ) -> Docket:
     lines = tuple(case_line(index, case, origin) for index, (case, origin) in enumerate(found))
-    pairs = pairs_of(seats)
     header = Header(
         seed=plan.seed,
         cases=len(lines),
@@ -207,17 +206,33 @@ def _docket(
         target=plan.impl or "",
         sides=tuple(seat.name for seat in seats),
         missing=missing,
-        pairs=pairs,
-        promised=len(lines) * len(pairs),
+        pairs=pairs_of(seats),
+        promised=sum(len(promised_pairs(case, seats)) for case, _ in found),
         conventions=conventions,
         versions=_versions(),
         platform=f"{platform.system()} {platform.machine()}, {platform.python_implementation()}",
         blas=_blas(),
+        left_out=_left_out([case for case, _ in found], seats),
     )
     return Docket(header, tuple(case for case, _ in found), lines)
 
 
-_LIBRARIES = ("numpy", "torch", "jax", "jaxlib", "hypothesis", "pandas", "scikit-learn")
+def _left_out(cases: Sequence[Case], seats: Sequence[Seat]) -> dict[str, int]:
+    """How many cases each oracle that judges a share only leaves alone."""
+    counts = {seat.name: sum(not seat.promises(case) for case in cases) for seat in seats}
+    return {name: count for name, count in counts.items() if count}
+
+
+_LIBRARIES = (
+    "numpy",
+    "python-flint",
+    "torch",
+    "jax",
+    "jaxlib",
+    "hypothesis",
+    "pandas",
+    "scikit-learn",
+)
 
 
 def _versions() -> dict[str, str]:

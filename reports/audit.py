@@ -103,12 +103,13 @@ def _verdict(run: Run, wrong: int, agreeing: tuple[str, ...], complaints: list[s
 def _complaints(run: Run, records: list[PairRecord], wrong_cases: int) -> list[str]:
     header, footer = run.header, run.footer
     said = []
-    due = len(run.cases) * len(header.pairs)
+    left_out = _left_out(run)
+    due = len(run.cases) * len(header.pairs) - left_out
     if header.promised != due:
         said.append(
             f"The header promises {plural(header.promised, 'check')}, but "
-            f"{plural(len(run.cases), 'case')} × {plural(len(header.pairs), 'pair')} "
-            f"make {counted(due)}."
+            f"{plural(len(run.cases), 'case')} × {plural(len(header.pairs), 'pair')}"
+            f"{f' without {counted(left_out)} left out' if left_out else ''} make {counted(due)}."
         )
     if len(records) != header.promised:
         said.append(
@@ -136,6 +137,14 @@ def _complaints(run: Run, records: list[PairRecord], wrong_cases: int) -> list[s
             f"the records show {counted(wrong_cases)}."
         )
     return said + _miscounted(run)
+
+
+def _left_out(run: Run) -> int:
+    """Checks that one oracle, which judges a share of the large nets, has not promised."""
+    return sum(
+        cases * sum(name in pair for pair in run.header.pairs)
+        for name, cases in run.header.left_out.items()
+    )
 
 
 def _strangers(run: Run) -> list[str]:

@@ -94,6 +94,10 @@ def verdict_section(run: Run, standing: Standing, summary: list[SummaryRow]) -> 
             counted(standing.recorded - standing.unanswered),
             f"checks made of {counted(standing.promised)} promised",
         ),
+        *(
+            (counted(len(run.cases) - cases), f"cases for {name}, of the largest nets a share")
+            for name, cases in run.header.left_out.items()
+        ),
         (counted(checked), "elements of ΔW, Δb and their gradients checked"),
         (short(worst), f"worst error, in units of {unit}"),
     ]
