@@ -32,7 +32,7 @@ _TINY = float(np.finfo(np.float64).smallest_normal)
 _SAFETY = 1.1  # of the rounding part, whose own arithmetic rounds too
 
 # A chunk this large amortises the calls of NumPy and still finds its arrays in the cache.
-_CHUNK_BYTES = 2**20
+_CHUNK_BYTES = 2**19
 
 _STREAM = 0xFD  # of the random bits that pick the elements of a large case
 
