@@ -41,7 +41,7 @@ def parts(answer: Gradients, quantity: str) -> tuple[Vector, Vector, Vector]:
     """hi, lo, radius of "gradient" or "step"."""
     found = tuple(getattr(answer, quantity + end) for end in ("", "_low", "_bar"))
     assert all(part is not None for part in found)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def outside(case: Case) -> list[str]:
