@@ -34,7 +34,6 @@ from oracles.bound_losses import DELTAS, Output, WithError, g, product
 from oracles.bound_tables import (
     FAMILIES,
     KINKED,
-    ROWS,
     Array,
     Box,
     Family,
@@ -43,6 +42,7 @@ from oracles.bound_tables import (
     Row,
     closed,
     precision_of,
+    row_of,
     undecided,
 )
 
@@ -204,7 +204,7 @@ def F2_activated(
         precision, neurons = block.precision.of(cases), block.neurons[layer][cases]
         box = Box(z[cases], E[cases], precision, block.slope[cases], family, kink)
         # softmax is taken together with the loss, from Z.
-        o, Eo, s, Es = ROWS["identity" if name == "softmax" else name](box)
+        o, Eo, s, Es = row_of("identity" if name == "softmax" else name, box)
         row.o[cases], row.Eo[cases] = _real((o, closed(Eo, precision)), neurons)
         row.s[cases], row.Es[cases] = s, closed(Es, precision)
         if name in KINKED:

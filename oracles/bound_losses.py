@@ -19,8 +19,8 @@ from oracles.bound_tables import (
     Precision,
     Row,
     closed,
+    row_of,
     sigma,
-    sigmoid,
 )
 
 
@@ -115,7 +115,7 @@ def binary_cross_entropy(out: Output) -> WithError:
     """
     precision, family, factor = out.precision, out.family, out.factor
     box = Box(out.Z, out.EZ, precision, np.zeros_like(factor), family, kink=False)
-    p, Ep, _, _ = sigmoid(box)
+    p, Ep, _, _ = row_of("sigmoid", box)
     # For a label of exactly 1, p - 1 = -sigma(-z) keeps its tail.
     D = factor * np.where(out.Y == 1.0, -sigma(-out.Z), p - out.Y)
     E = factor * Ep * (1.0 + 4.0 * precision.u)
