@@ -53,6 +53,7 @@ def test_a_race_between_different_functions_is_refused(monkeypatch: pytest.Monke
     assert bench.main(["--only", "gradcheck", "--quick", "--out", "unwritten.json"]) == 2
 
 
-def test_a_ratio_is_taken_turn_by_turn() -> None:
+def test_a_ratio_is_taken_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_LEAST_SECONDS", 0.001)
     assert bench._ratio([10.0, 40.0, 90.0], [1.0, 2.0, 3.0]) == pytest.approx(20.0)
     assert np.isfinite(bench._in_turn(2, [lambda: None])).all()
