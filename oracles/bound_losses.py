@@ -55,6 +55,8 @@ class Probabilities(NamedTuple):
 
 WithError = tuple[Array, Array]  # a value of the witness and its E
 
+BINARY_ROUNDINGS = 6.0  # of the difference p - Y and all that follows it
+
 
 def g(n: Array | float, precision: Precision) -> Array:
     """What n roundings in a row amount to: n u / (1 - n u) (Higham 2002, lemma 3.1)."""
@@ -119,19 +121,25 @@ def binary_cross_entropy(out: Output) -> WithError:
     # For a label of exactly 1, p - 1 = -sigma(-z) keeps its tail.
     D = factor * np.where(out.Y == 1.0, -sigma(-out.Z), p - out.Y)
     E = factor * Ep * (1.0 + 4.0 * precision.u)
-    E = E + 6.0 * precision.u * np.abs(D) + 3.0 * precision.eta
-    # Y softplus(-z) + (1 - Y) softplus(z), differentiated term by term:
-    both = np.abs(out.Y) * sigma(-box.low) + np.abs(1.0 - out.Y) * sigma(box.high)
-    if family.autodiff:  # exp(z - out) errs by 2|z|u besides C u
-        E = E + factor * precision.u * (C + 5.0 + 2.0 * box.farthest) * both
-    if family.usual:  # -Y/p + (1 - Y)/(1 - p), each term rounded before they cancel
-        E = E + factor * 12.0 * precision.u * both
+    E = E + BINARY_ROUNDINGS * precision.u * np.abs(D) + 3.0 * precision.eta
+    E = E + factor * precision.u * binary_terms(box, out.Y)
     if out.loss == "binary_cross_entropy" and family.probabilities:
         zero, one = _may_be_zero(p - 2.0 * Ep, out), _may_be_zero(sigma(-out.Z) - 2.0 * Ep, out)
         if not family.usual:  # the label's own probability: (p - Y) / (p (1 - p)) is 0, not 0/0
             zero, one = zero & (out.Y != 0.0), one & (out.Y != 1.0)
         E = np.where(zero | one, np.inf, E)
     return D, closed(E, precision)
+
+
+def binary_terms(box: Box, Y: Array) -> Array:
+    """What Y softplus(-z) + (1 - Y) softplus(z), differentiated term by term, rounds more, in u."""
+    both = np.abs(Y) * sigma(-box.low) + np.abs(1.0 - Y) * sigma(box.high)
+    terms = 0.0 * both
+    if box.family.autodiff:  # exp(z - out) errs by 2|z|u besides C u
+        terms = terms + (C + 5.0 + 2.0 * box.farthest) * both
+    if box.family.usual:  # -Y/p + (1 - Y)/(1 - p), each term rounded before they cancel
+        terms = terms + 12.0 * both
+    return terms
 
 
 def _may_be_zero(least: Array, out: Output) -> Mask:
