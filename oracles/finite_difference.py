@@ -81,15 +81,15 @@ class FiniteDifference:
         return np.sort(order[:count])
 
 
-# Dearer than the others by about these factors (erfc has no vector form in NumPy).
-_DEAR = {"gelu": 4.0}
-_DEAR_LOSS = {"cross_entropy": 4.0, "cross_entropy_with_logits": 4.0}
+# Dearer than the others by about these factors: erfc and log1p have no vector form in NumPy.
+_DEAR = {"gelu": 4.0, "softplus": 2.0, "elu": 2.0}
+_DEAR_LOSS = {"cross_entropy": 4.0, "binary_cross_entropy": 4.0}
 
 
 def _work_per_element(case: Case) -> float:
     """Activations to compute for all levels of one element, the mean over all elements."""
     costs = [k * _DEAR.get(g, 1.0) for k, g in zip(case.widths[1:], case.activations, strict=True)]
-    costs.append(case.widths[-1] * _DEAR_LOSS.get(case.loss, 1.0))
+    costs.append(case.widths[-1] * _DEAR_LOSS.get(case.loss.removesuffix("_with_logits"), 1.0))
     elements = [(i + 1) * j for i, j in pairwise(case.widths)]
     later = [sum(costs[layer + 1 :]) for layer in range(case.depth)]
     mean = sum(m * c for m, c in zip(elements, later, strict=True)) / sum(elements)
