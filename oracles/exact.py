@@ -64,16 +64,17 @@ class Exact:
         found, bits = _certain(case)
         with _working(bits):
             alpha = arb(float(case.alpha))
-            gradient = _rounded(found.gradient)
-            step = _rounded([-(alpha * ball) for ball in found.gradient])
-            span = _span(case, gradient[0]) if found.tied else None
+            steps = [-(alpha * ball) for ball in found.gradient]
+            # Both at once: NumPy's calls cost as much as their work here.
+            hi, lo, radius = (half.reshape(2, -1) for half in _rounded(found.gradient + steps))
+            span = _span(case, hi[0]) if found.tied else None
         return Gradients(
-            gradient=gradient[0],
-            step=step[0],
-            gradient_low=gradient[1],
-            step_low=step[1],
-            gradient_bar=gradient[2],
-            step_bar=step[2],
+            gradient=hi[0],
+            step=hi[1],
+            gradient_low=lo[0],
+            step_low=lo[1],
+            gradient_bar=radius[0],
+            step_bar=radius[1],
             gradient_span=span,
             step_span=None if span is None else np.nextafter(float(case.alpha) * span, np.inf),
         )
