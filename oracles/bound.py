@@ -17,7 +17,8 @@ Kinks. Where rounding cannot decide the sign of z under relu or leaky_relu, `gra
 witness' sign (z > 0 or not), `gradient_kink` allows both. elu with alpha = 1 has no kink.
 
 Assumed: sums in any order, with or without fused multiply-add; exp, tanh and their like within
-C u; flushing of subnormals allowed; inputs exact (`Case` refuses subnormals).
+C u, which `elementary.py` measures on the machine that runs; flushing of subnormals allowed;
+inputs exact (`Case` refuses subnormals).
 """
 
 from collections.abc import Sequence

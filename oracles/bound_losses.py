@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from oracles import bound_tables
 from oracles.bound_tables import (
     Array,
     Box,
-    C,
     Family,
     Mask,
     Precision,
@@ -136,7 +136,7 @@ def binary_terms(box: Box, Y: Array) -> Array:
     both = np.abs(Y) * sigma(-box.low) + np.abs(1.0 - Y) * sigma(box.high)
     terms = 0.0 * both
     if box.family.autodiff:  # exp(z - out) errs by 2|z|u besides C u
-        terms = terms + (C + 5.0 + 2.0 * box.farthest) * both
+        terms = terms + (bound_tables.C + 5.0 + 2.0 * box.farthest) * both
     if box.family.usual:  # -Y/p + (1 - Y)/(1 - p), each term rounded before they cancel
         terms = terms + 12.0 * both
     return terms
@@ -197,7 +197,8 @@ def softmax(out: Output) -> Probabilities:
     sizes = _real(np.abs(t) + 2.0 * (E + spread), out)
     # |t| exp(-|t|) <= 1/e, whatever z_hat is.
     each = np.minimum(p * np.exp(2.0 * (E + spread)) * sizes, np.exp(-1.0))
-    rounding = 2.0 * sizes + 2.0 * np.log(d) + 2.0 * each.sum(-1, keepdims=True) + d + 3.0 * C + 3.0
+    each_once = 2.0 * each.sum(-1, keepdims=True) + d + 3.0 * bound_tables.C + 3.0
+    rounding = 2.0 * sizes + 2.0 * np.log(d) + each_once
     rounding = precision.u * rounding
     moved = (p * np.exp(2.0 * E + spread + rounding) * E).sum(axis=-1, keepdims=True)
     relative = rounding + E + np.minimum(spread, moved)
