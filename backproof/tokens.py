@@ -1,8 +1,9 @@
 """A case as a short word, and back: `bp1` + digits + three digits of checksum.
 
 The fields are written as one number in a mixed radix and that number in base 32 (Crockford's
-letters: no i, l, o, u). Each radix leaves room for names still to come, so a token printed once
-means the same case in every later version. Anything that would change that gets `bp2`.
+letters: no i, l, o, u; written small, read in either case). Each radix leaves room for names still
+to come, so a token printed once means the same case in every later version. Anything that would
+change that gets `bp2`.
 """
 
 import hashlib
@@ -47,28 +48,30 @@ def token_of(case: Case) -> str:
 
 
 def case_of(token: str) -> Case:
-    """The case a token names.
+    """The case a token names; capitals mean the same as small letters.
 
     Raises CaseError for a token that is misspelt, truncated or from a later version. A
     `file:<sha256>` token needs the file beside it: see `casefiles.load`.
     """
     if not isinstance(token, str):
         raise CaseError(f"`token` is a {type(token).__name__}; give a string.")
+    # Only ASCII has two cases here: the Kelvin sign, too, becomes a k when it is lowered.
+    written, token = token, token.lower() if token.isascii() else token
     if token.startswith(FILE_PREFIX):
         raise CaseError(
-            f"{_quoted(token)} names a case file, so the file is needed too; see --out."
+            f"{_quoted(written)} names a case file, so the file is needed too; see --out."
         )
     digits = token[len(PREFIX) : -_CHECK_DIGITS]
     if not token.startswith(PREFIX) or not digits or len(token) > _LONGEST:
         raise CaseError(
-            f"{_quoted(token)} is no case token; one looks like {token_of(_EXAMPLE)} "
+            f"{_quoted(written)} is no case token; one looks like {token_of(_EXAMPLE)} "
             "and stands in every report."
         )
     if any(digit not in _DIGITS for digit in digits) or token[-_CHECK_DIGITS:] != _checksum(digits):
-        raise CaseError(f"{_quoted(token)} is misspelt or cut off; copy the whole token.")
+        raise CaseError(f"{_quoted(written)} is misspelt or cut off; copy the whole token.")
     case = _decoded(_number(digits))
     if token_of(case) != token:
-        raise CaseError(f"{_quoted(token)} names no case of this version; update backproof.")
+        raise CaseError(f"{_quoted(written)} names no case of this version; update backproof.")
     return case
 
 

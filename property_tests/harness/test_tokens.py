@@ -31,6 +31,22 @@ def test_printed_tokens_mean_the_same_for_ever() -> None:
     assert token_of(deep) == "bp1ac16mfzzzzzy30ggggg08430h4j14"
 
 
+@given(cases(size=None), st.data())
+def test_a_token_in_capitals_names_the_same_case(case: Case, data: st.DataObject) -> None:
+    token = token_of(case)
+    capitals = data.draw(st.lists(st.booleans(), min_size=len(token), max_size=len(token)))
+    mixed = "".join(c.upper() if up else c for c, up in zip(token, capitals, strict=True))
+    assert case_of(token.upper()) == case_of(mixed) == case
+    assert token_of(case_of(token.upper())) == token  # it is still written small
+
+
+def test_only_ascii_has_capitals() -> None:
+    """The Kelvin sign becomes a k when it is lowered."""
+    token = next(token for seed in range(99) if "k" in (token := token_of(replace(ONE, seed=seed))))
+    with pytest.raises(CaseError, match=r"is misspelt or cut off; copy the whole token\.$"):
+        case_of(token.replace("k", "\N{KELVIN SIGN}"))
+
+
 def test_no_two_cases_share_a_token() -> None:
     drawn = {sampled_case(3, index) for index in range(3000)}
     assert len({token_of(case) for case in drawn}) == len(drawn)
@@ -62,7 +78,9 @@ def test_a_misspelt_token_is_noticed(case: Case, data: st.DataObject) -> None:
         ("bp1r4000000000000007t", "'bp1r4000000000000007t' is misspelt or cut off"),
         ("bp1r400000000000000 7tp", "'bp1r400000000000000 7tp' is misspelt or cut off"),
         ("bp1\u0661\u0661\u0661\u0661", "'bp1\u0661\u0661\u0661\u0661' is misspelt or cut off"),
+        ("BP1R4000000000000007T", "'BP1R4000000000000007T' is misspelt or cut off"),
         ("file:00", "'file:00' names a case file"),
+        ("FILE:00", "'FILE:00' names a case file"),
         (5, "`token` is a int; give a string."),
         (None, "`token` is a NoneType; give a string."),
     ],
