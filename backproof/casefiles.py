@@ -6,6 +6,7 @@ hash of what was read must be the name that was asked for.
 
 import hashlib
 import json
+import re
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from backproof.errors import CaseError
 FILE_PREFIX = "file:"
 _SCALARS = tuple(field.name for field in fields(Case) if field.name != "given")
 _MOST_BYTES = 64 * 2**20
+_LONGEST_SHOWN = 80
 
 
 def case_hash(case: Case) -> str:
@@ -40,6 +42,22 @@ def save(case: Case, folder: Path) -> Path:
         np.savez(file, scalars=scalars, **_named_arrays(case.arrays))  # type: ignore[arg-type]
     part.replace(path)  # a killed run leaves no half-written case under a whole name
     return path
+
+
+def case_path(token: str, folder: Path) -> Path:
+    """Where the case of a `file:<sha256>` token lies in `folder`.
+
+    Raises CaseError for anything else than `file:` and 64 hexadecimal digits in lower case. A token
+    may come from somebody else's run; none of them leads out of the folder.
+    """
+    found = re.fullmatch(f"{FILE_PREFIX}([0-9a-f]{{64}})", token)
+    if found is None:
+        shown = token if len(token) <= _LONGEST_SHOWN else token[:_LONGEST_SHOWN] + "..."
+        raise CaseError(
+            f"{shown!r} names no case file; give `{FILE_PREFIX}` and the 64 hexadecimal digits, "
+            "in lower case, that the report shows."
+        )
+    return folder / f"{found[1]}.npz"
 
 
 def load(path: Path) -> Case:

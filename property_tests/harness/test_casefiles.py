@@ -154,3 +154,43 @@ def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
         casefiles.load(tmp_path / "none.npz")
     with pytest.raises(CaseError, match=r"is truncated or no case file"):
         casefiles.load(tmp_path)
+
+
+def test_a_token_leads_to_the_file_that_was_saved(saved: Path) -> None:
+    token = token_of(casefiles.load(saved))
+    assert casefiles.case_path(token, saved.parent) == saved
+
+
+HEX = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "file:../../etc/passwd",
+        "file:/etc/passwd",
+        f"file:../{HEX[3:]}",
+        f"file:{HEX[1:]}",
+        f"file:{HEX}0",
+        f"file:{HEX}\n",
+        f"file:file:{HEX}",
+        f"file:{HEX.upper()}",
+        f"FILE:{HEX}",
+        f" file:{HEX}",
+        f"file:{HEX[1:]}\u0661",
+        f"file:C:{HEX[2:]}",
+        "file:",
+        HEX,
+        "bp1r4000000000000007tp",
+        "",
+    ],
+)
+def test_a_token_never_leads_out_of_the_folder(token: str, tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match=r"names no case file; give `file:` and the 64 hexadec"):
+        casefiles.case_path(token, tmp_path)
+
+
+def test_a_long_token_is_quoted_in_short(tmp_path: Path) -> None:
+    with pytest.raises(CaseError) as caught:
+        casefiles.case_path("file:" + "../" * 1000, tmp_path)
+    assert len(str(caught.value)) < 250
