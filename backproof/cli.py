@@ -27,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BackproofError as error:
         print(f"backproof: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("backproof: interrupted before anything was judged.", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        said = str(interruption) or "interrupted before anything was judged."
+        print(f"backproof: {said}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # `backproof ... | head`: the reader has seen enough

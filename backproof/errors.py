@@ -6,6 +6,8 @@ BackproofError            the caller's or the target's fault: one sentence, exit
  +- RunFileError          a run.jsonl that is foreign, truncated or from another run
  +- MissingExtraError     an optional framework was asked for by name and is not installed
 
+Interrupted               Ctrl-C, where there is more to say about it than that; exit code 130
+
 Every message is one sentence that names the argument, what was got and what to do.
 """
 
@@ -28,3 +30,7 @@ class RunFileError(BackproofError):
 
 class MissingExtraError(BackproofError, ImportError):
     """An optional package was asked for by name and is not installed."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C at a place where the message can say what is kept and what to do."""

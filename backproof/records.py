@@ -21,6 +21,10 @@ class Header:
     pairs: the comparisons made in every case, (a, b) with the subject or the better known second
     promised: number of checks this run must make: cases x pairs, but for those left out
     left_out: oracles that judge a share of the large nets -> cases in which they judge nothing
+    claims: what the subject says it can do, field -> names; empty for everything
+    unclaimed: origin -> cases of it that the subject does not claim, and so was not asked
+    rows: "worst" or "all", the option of that name
+    code_sha256: of the sources that judged and of the file that was judged
     versions: of backproof, python and each library used   platform, blas: of this machine
     """
 
@@ -39,6 +43,10 @@ class Header:
     platform: str
     blas: str
     left_out: dict[str, int] = field(default_factory=dict)
+    claims: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unclaimed: dict[str, int] = field(default_factory=dict)
+    rows: str = "worst"
+    code_sha256: str = ""
     schema: int = SCHEMA
     kind: str = "header"
 
@@ -102,12 +110,13 @@ class ParameterRecord:
 class PairRecord:
     """One comparison of two sides in one case: the worst parameter, and all counts together.
 
-    verdict: the worst of the elements' verdicts; "error" where a side gave no answer
+    verdict: the worst of the elements' verdicts; "error" where a side gave no answer, "skipped"
+        where the subject does not claim the case
     worst: the parameter with the largest error in bounds (or the first wrong one from the output
         down); None where verdict is "error"
     parameters: every layer and parameter, kept for cases that do not agree, the worst of the run,
         and all with `--rows all`; otherwise empty
-    failure: what the failing side said; "" otherwise
+    failure: what the failing side said; "" otherwise   failed: its name
     """
 
     a: str
@@ -117,6 +126,7 @@ class PairRecord:
     counts: dict[str, int]
     parameters: tuple[ParameterRecord, ...] = ()
     failure: str = ""
+    failed: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ On a terminal there is colour and a progress bar; elsewhere (a log, CI, NO_COLOR
 plain lines. Names and messages come from outside and are printed as text, never as markup.
 """
 
+import math
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from backproof import names
 from backproof.gradients import Failure, slots_of
 from backproof.records import CaseLine, PairRecord, ResultLine, Run
 from backproof.replayed import Replayed
 
-# How many failures are spelled out; the report has all.
-_SHOWN = 5
 _PIPE_WIDTH = 1000
 _DISPLAY = {"dW": "dW", "db": "db", "step_W": "ΔW", "step_b": "Δb"}
 _NOT_ELEMENTS = ("unchecked", "fd_bar_exceeded")
@@ -76,7 +76,8 @@ class Screen:
         self._end_bar()
         style = "bold green" if run.footer and run.footer.exit_code == 0 else "bold red"
         self.out.print(Text(headline(run), style=style))
-        for line in (*_failures(run), *_remarks(run)):
+        folder = paths[-1].parent if paths else None
+        for line in (*_failures(run, folder), *_remarks(run)):
             self.out.print(Text(line))
         if paths:
             self.out.print(Text(f"look at {paths[-1]}"))
@@ -102,13 +103,24 @@ def headline(run: Run) -> str:
     checks = f"{footer.made} of {footer.promised} promised checks made"
     if not footer.complete:
         return f"This run is incomplete ({footer.reason}): {footer.disagreements} wrong so far."
-    if footer.exit_code == 0:
-        worst = max(_errors(run), default=0.0)
-        return (
-            f"{subject} agrees in all {len(run.results)} cases: 0 wrong, {checks}; "
-            f"the largest error is {worst:.2g} of what rounding explains."
-        )
-    return f"{footer.reason} ({checks})."
+    if footer.exit_code != 0:
+        return f"{footer.reason} ({checks})."
+    worst = max(_errors(run), default=0.0)
+    return (
+        f"{subject} agrees in {_agreeing(run)}: 0 wrong, {checks}; "
+        f"the largest error is {worst:.2g} of what rounding explains."
+    )
+
+
+def _agreeing(run: Run) -> str:
+    """How many cases agree in every element that was compared, and what the others are."""
+    words = [result.verdict for result in run.results]
+    cases = f"{len(words)} case{'' if len(words) == 1 else 's'}"
+    others = {word: words.count(word) for word in dict.fromkeys(words) if word != "agree"}
+    if not others:
+        return f"all {cases}" if len(words) != 1 else cases
+    told = ", ".join(f"{number} {word}" for word, number in others.items())
+    return f"{words.count('agree')} of {cases} ({told})"
 
 
 def _errors(run: Run) -> Iterator[float]:
@@ -120,39 +132,55 @@ def _errors(run: Run) -> Iterator[float]:
                     yield pair.worst.error_in_bounds
 
 
-def _failures(run: Run) -> Iterator[str]:
-    """The smallest case of each kind of failure, then the first failing ones, in words."""
+def _failures(run: Run, folder: Path | None) -> Iterator[str]:
+    """The smallest case of each kind of failure, then the worst case, in words."""
     for shrunk in run.shrunk:
-        yield f"smallest case of: {shrunk.cell}"
-        yield from _failure(run, shrunk.case, shrunk.pairs)
+        yield f"smallest case: {shrunk.cell}"
+        yield from _failure(run, shrunk.case, shrunk.pairs, folder)
     failing = [result for result in run.results if result.verdict in ("wrong", "error")]
-    for result in failing[:_SHOWN]:
-        yield from _failure(run, run.cases[result.index], _subject_first(run, result))
-    if len(failing) > _SHOWN:
-        yield f"{len(failing) - _SHOWN} more cases fail; agreement.csv has all."
+    if failing:
+        worst = max(failing, key=_badness)
+        yield "worst case:"
+        yield from _failure(run, run.cases[worst.index], _subject_first(run, worst), folder)
+    if len(failing) > 1:
+        yield f"{len(failing)} cases fail; agreement.csv has all."
+
+
+def _badness(result: ResultLine) -> float:
+    """In units of the bound; an answer that is no number, or none at all, is the worst."""
+    errors = [pair.worst.error_in_bounds for pair in result.pairs if pair.worst is not None]
+    return max((math.inf if math.isnan(e) else e for e in errors), default=math.inf)
 
 
 def _subject_first(run: Run, result: ResultLine) -> list[PairRecord]:
     return [pair for pair in result.pairs if run.header.subject in (pair.a, pair.b)]
 
 
-def _failure(run: Run, case: CaseLine, pairs: Sequence[PairRecord]) -> Iterator[str]:
-    pair = next((pair for pair in pairs if pair.verdict in ("wrong", "error")), None)
-    if pair is not None:
-        yield f"  {sentence(pair)}"
-        target = f" --impl {shlex.quote(run.header.target)}" if run.header.target else ""
-        yield f"    backproof replay {case.token}{target}    ({_shape(case)})"
+def _failure(
+    run: Run, case: CaseLine, pairs: Sequence[PairRecord], folder: Path | None
+) -> Iterator[str]:
+    failing = [pair for pair in pairs if pair.verdict in ("wrong", "error")]
+    if not failing:
+        return
+    yield f"  {sentence(failing[0])}"
+    if len(failing) > 1:
+        yield f"  so say {', '.join(pair.b for pair in failing[1:])} too"
+    target = f" --impl {shlex.quote(run.header.target)}" if run.header.target else ""
+    if case.token.startswith("file:") and folder is not None:
+        target += f" --out {shlex.quote(str(folder))}"
+    yield f"    backproof replay {case.token}{target}    ({_shape(case)})"
 
 
 def sentence(pair: PairRecord) -> str:
     """A disagreement as a learner reads it: who, which derivative, where, the numbers, by whom."""
     worst = pair.worst
     if worst is None:
-        return pair.failure
+        return f"{pair.failed} gave no answer: {pair.failure}"
     place = f"{_DISPLAY[worst.parameter]}_{worst.layer}[{', '.join(map(str, worst.index))}]"
+    beyond = f"{worst.error_in_bounds:.3g} times the bound"
     return (
         f"{pair.a}: {place} = {worst.value_a!r}, but {pair.b} says {worst.value_b!r} "
-        f"(layer {worst.layer}, {worst.error_in_bounds:.3g} times the bound)"
+        f"(layer {worst.layer}, {beyond if worst.error_in_bounds < math.inf else 'no number'})"
     )
 
 
@@ -168,7 +196,7 @@ def _remarks(run: Run) -> Iterator[str]:
     hollow = {word: counts.get(word, 0) for word in ("uninformative", "kink", "inconclusive")}
     if elements:
         shares = ", ".join(f"{n} {word}" for word, n in hollow.items())
-        yield f"{elements} elements compared: {counts.get('agree', 0)} agree, {shares}."
+        yield f"{elements} comparisons of an element: {counts.get('agree', 0)} agree, {shares}."
     if counts.get("unchecked"):
         yield f"{counts['unchecked']} elements have no finite difference (kinks, large nets)."
     cleared = counts.get("fd_bar_exceeded")
@@ -177,8 +205,32 @@ def _remarks(run: Run) -> Iterator[str]:
     for name, number in run.header.left_out.items():
         judged = f"{run.header.cases - number} of {run.header.cases} cases"
         yield f"{name} judges {judged}: of the largest nets a share, chosen by a hash of each."
+    skipped = sum(pair.verdict == "skipped" for result in run.results for pair in result.pairs)
+    if skipped:
+        yield f"{skipped} checks were skipped: {run.header.subject} does not claim them."
+    for origin, number in run.header.unclaimed.items():
+        yield f"{origin}: {number} not asked, {run.header.subject} does not claim what they need"
+    if run.header.claims:
+        yield f"claimed: {_claimed(run)}"
     for name, how in run.header.missing.items():
         yield f"{name} is missing and was not counted: {how}"
+
+
+def _claimed(run: Run) -> str:
+    """claimed / all, per field, as the score line always shows it."""
+    everything = {
+        "activations": names.ACTIVATIONS,
+        "losses": names.LOSSES,
+        "reductions": names.REDUCTIONS,
+        "biases": names.BIASES,
+        "dtypes": names.DTYPES,
+    }
+    told = []
+    for field, claimed in run.header.claims.items():
+        left = [name for name in everything.get(field, ()) if name not in claimed]
+        without = f" (not {', '.join(left)})" if left else ""
+        told.append(f"{len(claimed)} of {len(everything.get(field, claimed))} {field}{without}")
+    return ", ".join(told)
 
 
 def described(case: object) -> str:

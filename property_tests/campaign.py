@@ -6,6 +6,7 @@ was not.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ from backproof.errors import BackproofError, RunFileError
 from backproof.records import (
     CaseLine,
     DetailLine,
-    Footer,
     Header,
+    PairRecord,
     ResultLine,
     Run,
     ShrunkLine,
@@ -31,6 +32,7 @@ from property_tests.shrinking import shrink
 
 # Small enough for a progress bar and a cheap restart, large enough for the batched oracles.
 BLOCK = 256
+_TAIL_BYTES = 2**16  # the last line of a run file, its footer, is shorter
 # The worst cases that are shown with every layer and parameter.
 WORST = 100
 # Tries, not seconds, end a search: the same run must shrink to the same case on every machine.
@@ -95,20 +97,35 @@ def conduct(
     results = _kept_results(docket, path) if resume else []
     run = Run(docket.header, list(docket.lines), results)
     try:
-        with _rewritten(path, [docket.header, *docket.lines, *results]) as file:
+        if not resume:
+            _set_aside_if_unfinished(path)
+        with _rewritten(path, run) as file:
             try:
                 _judge_rest(docket, seats, run, file, rows_all, progress)
                 _look_into(docket, seats, run, file, path.parent, rows_all, progress)
                 run.footer = outcome.footer(run)
+                file.write(line_of(run.footer))
             except KeyboardInterrupt:
                 run.footer = outcome.interrupted(run)
-            file.write(line_of(run.footer))
+        if not run.footer.complete:
+            _rewritten(path, run).close()  # it may have come in the middle of a block
     except OSError as error:
         raise BackproofError(
             f"{path} cannot be written ({error.strerror or error}); what stands there is kept, "
             "and --resume goes on from it."
         ) from None
     return run
+
+
+def _set_aside_if_unfinished(path: Path) -> None:
+    """A run that was stopped may be hours of work; starting another one must not cost it."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, _TAIL_BYTES), os.SEEK_END)
+        last = file.read().rstrip().rpartition(b"\n")[2]
+    if not (b'"kind":"footer"' in last and b'"complete":true' in last):
+        path.replace(path.with_name("stopped-run.jsonl"))
 
 
 def _kept_results(docket: Docket, path: Path) -> list[ResultLine]:
@@ -133,15 +150,18 @@ def _kept_results(docket: Docket, path: Path) -> list[ResultLine]:
     return results[:whole]
 
 
-def _rewritten(path: Path, lines: Sequence[Line]) -> TextIO:
-    """`path` open for appending, holding exactly these lines; never half of them.
+def _rewritten(path: Path, run: Run) -> TextIO:
+    """`path` open for appending, holding exactly this run; never half of it.
 
     The lines are written beside it first: a full disk must not cost the run that stands there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
+    lines: list[Line] = [run.header, *run.cases, *run.results, *run.details, *run.shrunk]
     with part.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(map(line_of, lines))
+        if run.footer is not None:
+            file.write(line_of(run.footer))
     part.replace(path)
     return path.open("a", encoding="utf-8", newline="\n")
 
@@ -185,34 +205,41 @@ def _look_into(
     for start in range(0, len(worst), BLOCK):
         indices = worst[start : start + BLOCK]
         judged = judge([docket.cases[index] for index in indices], seats, details=True)
-        run.details += [DetailLine(i, pairs) for i, pairs in zip(indices, judged, strict=True)]
+        made = [DetailLine(i, pairs) for i, pairs in zip(indices, judged, strict=True)]
+        file.writelines(map(line_of, made))
+        run.details += made
     cells = list(outcome.cells(run).items())[:MOST_SHRUNK]
     for done, (cell, index) in enumerate(cells):
         progress("shrinking", done, len(cells))
-        run.shrunk.append(_shrunk(docket, seats, cell, index, folder))
-    lines: list[Line] = [*run.details, *run.shrunk]
-    file.writelines(map(line_of, lines))
+        found = _shrunk(docket, seats, cell, run.results[index], folder)
+        if all(found.case.token != other.case.token for other in run.shrunk):
+            file.write(line_of(found))
+            run.shrunk.append(found)
 
 
 def _shrunk(
-    docket: Docket, seats: Sequence[Seat], cell: outcome.Cell, index: int, folder: Path
+    docket: Docket, seats: Sequence[Seat], cell: outcome.Cell, result: ResultLine, folder: Path
 ) -> ShrunkLine:
-    """The smallest case in which the same pair disagrees about the same kind of parameter."""
+    """The smallest case in which the same pair disagrees, asked again without a memory."""
     pair_seats = [seat for seat in seats if seat.name in (cell.a, cell.b)]
 
-    def fails(case: Case) -> bool:
-        (pairs,) = judge([case], pair_seats)
-        return any(outcome.cell_of(pair) == cell for pair in pairs)
+    def judged(case: Case) -> tuple[PairRecord, ...]:
+        (pairs,) = judge([case], pair_seats, details=True)
+        return pairs
 
-    smallest = shrink(
-        docket.cases[index], fails, max_tries=MOST_TRIES, deadline_seconds=NO_DEADLINE
-    )
-    (pairs,) = judge([smallest], pair_seats, details=True)
+    def fails(case: Case) -> bool:
+        return any(outcome.fails_alike(pair, cell) for pair in judged(case))
+
+    index = result.index
+    found = docket.cases[index]
+    smallest = shrink(found, fails, max_tries=MOST_TRIES, deadline_seconds=NO_DEADLINE)
+    for seat in pair_seats:
+        getattr(seat.side, "forget", lambda: None)()
+    what, pairs = str(cell), judged(smallest)
+    if not any(outcome.fails_alike(pair, cell) for pair in pairs):
+        # What failed in company and not alone cannot be shown on a case of its own.
+        what = f"{what}, but only after earlier calls"
+        smallest, pairs = found, result.pairs
     if smallest.given is not None:
         casefiles.save(smallest, folder / "cases")
-    return ShrunkLine(index, str(cell), case_line(index, smallest, "shrunk"), pairs)
-
-
-def complete(run: Run) -> bool:
-    """True for a run that came to its end."""
-    return isinstance(run.footer, Footer) and run.footer.complete
+    return ShrunkLine(index, what, case_line(index, smallest, "shrunk"), pairs)

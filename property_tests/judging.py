@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,12 +16,22 @@ from oracles.verdict import Comparison, Opinion
 
 Answer = Gradients | Failure
 Pair = tuple[str, str]
-# Per quantity ("gradient", "step"), or the failure of the side that gave no answer.
-Opinions = dict[str, Opinion] | Failure
-Comparisons = dict[str, Comparison] | Failure
+ERROR, SKIPPED = "error", "skipped"
+_WORST_FIRST = (ERROR, "wrong", "inconclusive", "kink", "agree", "uninformative", SKIPPED)
 
-ERROR = "error"
-_WORST_FIRST = (ERROR, "wrong", "inconclusive", "kink", "agree", "uninformative")
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """A failure with the name of the side whose it is."""
+
+    side: str
+    is_oracle: bool
+    failure: Failure
+
+
+# Per quantity ("gradient", "step"), or whose silence it was.
+Opinions = dict[str, Opinion] | NoAnswer
+Comparisons = dict[str, Comparison] | NoAnswer
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,12 @@ class Seat:
 
 
 def pairs_of(seats: Sequence[Seat]) -> tuple[Pair, ...]:
-    """Everybody with everybody, the subject's pairs first."""
+    """Everybody with everybody, the subject's pairs first.
+
+    Raises ValueError for two sides of one name: one of them would be compared with itself.
+    """
+    if len({seat.name for seat in seats}) < len(seats):
+        raise ValueError(f"`seats` has a name twice: {[seat.name for seat in seats]}")
     return tuple((a.name, b.name) for a, b in itertools.combinations(seats, 2))
 
 
@@ -68,8 +83,19 @@ def judge(
     With `details` every record carries every layer and parameter, otherwise only those that do
     not agree.
     """
-    bounds = {family: bounds_of(cases, family) for family in {seat.family for seat in seats}}
     answers = {seat.name: seat.side.gradients_of(cases) for seat in seats}
+    return judge_answers(cases, seats, answers, details=details)
+
+
+def judge_answers(
+    cases: Sequence[Case],
+    seats: Sequence[Seat],
+    answers: dict[str, list[Answer]],
+    *,
+    details: bool = False,
+) -> list[tuple[PairRecord, ...]]:
+    """The same for answers that were given already, per side and case."""
+    bounds = {family: bounds_of(cases, family) for family in {seat.family for seat in seats}}
     return [
         _judge_case(
             case,
@@ -93,7 +119,7 @@ def _judge_case(
     for seat in seats:
         answer, bound = answers[seat.name], bounds[seat.family]
         opinions[seat.name] = (
-            replace(answer, status=f"{seat.name} {answer.status}")  # whose failure it was
+            NoAnswer(seat.name, seat.is_oracle, answer)
             if isinstance(answer, Failure)
             else verdict.opinions_of(case, answer, seat.side.step_form, bound)
         )
@@ -112,9 +138,9 @@ def _compare_pair(
     b: Opinions,
     witness: np.ndarray,
 ) -> Comparisons:
-    if isinstance(a, Failure):
+    if isinstance(a, NoAnswer):
         return a
-    if isinstance(b, Failure):
+    if isinstance(b, NoAnswer):
         return b
     return {
         quantity: verdict.compare(case, quantity, a[quantity], b[quantity], witness)
@@ -126,7 +152,7 @@ def _compare_pair(
 def _settle(pair: Pair, comparisons: dict[Pair, Comparisons], seats: Sequence[Seat]) -> Comparisons:
     """Outside a finite difference's bar the other oracles decide, element by element."""
     own = comparisons[pair]
-    if isinstance(own, Failure):
+    if isinstance(own, NoAnswer):
         return own
     return {
         quantity: verdict.settle(comparison, _others(pair, quantity, comparisons, seats))
@@ -146,7 +172,7 @@ def _others(
     for other, found in comparisons.items():
         shared = set(pair) & set(other)
         witness = set(other) - set(pair)
-        if len(shared) != 1 or not witness <= oracles or isinstance(found, Failure):
+        if len(shared) != 1 or not witness <= oracles or isinstance(found, NoAnswer):
             continue
         comparison = found.get(quantity)
         if comparison is not None and not comparison.estimate:
@@ -155,16 +181,19 @@ def _others(
 
 
 def _record(case: Case, pair: Pair, found: Comparisons, details: bool) -> PairRecord:
-    if isinstance(found, Failure):
-        message = f"{found.status}: {found.message}"
-        return PairRecord(*pair, verdict=ERROR, worst=None, counts={}, failure=message)
+    if isinstance(found, NoAnswer):
+        status, message = found.failure.status, found.failure.message
+        # The accused may not claim a case; a witness that leaves out what it promised has failed.
+        word = SKIPPED if status == SKIPPED and not found.is_oracle else ERROR
+        text = message if status == word else f"{status}: {message}"
+        return PairRecord(*pair, word, None, {}, failure=text, failed=found.side)
     places = [(quantity, slot) for quantity in found for slot in reversed(slots_of(case))]
     counts: dict[str, int] = {}
     for comparison in found.values():
         for word, number in _counts(comparison, slice(None)).items():
             counts[word] = counts.get(word, 0) + number
     word = _worst_word(counts)
-    worst = max(places, key=lambda place: _rank(found[place[0]], place[1]))
+    worst = max(places, key=lambda place: _rank(place[0], found[place[0]], place[1]))
     keep = details or word not in ("agree", "uninformative")
     return PairRecord(
         *pair,
@@ -181,13 +210,14 @@ def _record(case: Case, pair: Pair, found: Comparisons, details: bool) -> PairRe
     )
 
 
-def _rank(comparison: Comparison, slot: Slot) -> tuple[bool, int, float]:
+def _rank(quantity: str, comparison: Comparison, slot: Slot) -> tuple[bool, int, bool, float]:
     """What to name first: a wrong array before a right one; then the layer nearest to the output,
-    for a mistake there spoils every layer below; then the largest error."""
+    for a mistake there spoils every layer below; then a gradient before the step made of it, whose
+    after-minus-before always comes near its bound; then the largest error."""
     part = slice(slot.start, slot.stop)
     wrong = bool((comparison.codes[part] == verdict.WRONG).any())
     worst = np.nanmax(comparison.errors[part], initial=-1.0)
-    return wrong, slot.layer if wrong else 0, float(worst)
+    return wrong, slot.layer if wrong else 0, quantity == "gradient", float(worst)
 
 
 def _parameter(case: Case, comparison: Comparison, quantity: str, slot: Slot) -> ParameterRecord:
@@ -243,8 +273,3 @@ def worst_verdict(records: Sequence[PairRecord]) -> str:
     """The worst word among some pairs; "error" is worse than any."""
     said = {record.verdict for record in records}
     return next((word for word in _WORST_FIRST if word in said), "uninformative")
-
-
-def without_parameters(records: Sequence[PairRecord]) -> tuple[PairRecord, ...]:
-    """The records without their per-layer rows."""
-    return tuple(replace(record, parameters=()) for record in records)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from backproof.records import Footer, Header, PairRecord, ResultLine, Run
@@ -21,37 +21,49 @@ _FINITE_DIFFERENCE = "finite_difference"
 
 
 class Cell(NamedTuple):
-    """One kind of failure: which pair, in which parameter, at the output or below it."""
+    """One kind of failure of one pair of sides, in words."""
 
     a: str
     b: str
-    parameter: str
-    where: str
+    what: str
 
     def __str__(self) -> str:
-        return f"{self.a} x {self.b}: {self.parameter} {self.where}"
+        return self.what
 
 
 def cell_of(pair: PairRecord) -> Cell | None:
     """The kind of failure of a comparison; None for one that is not proved wrong."""
     if pair.verdict == "error":
-        return Cell(pair.a, pair.b, "no answer", pair.failure.partition(":")[0])
+        kind = pair.failure.partition(":")[0]
+        return Cell(pair.a, pair.b, f"{pair.failed} gave no answer ({kind})")
     if pair.verdict != "wrong" or pair.worst is None:
         return None
-    return Cell(pair.a, pair.b, pair.worst.parameter, "is wrong")
+    wrong = pair.worst.parameter.replace("step_", "Δ")
+    return Cell(pair.a, pair.b, f"{pair.a} and {pair.b} differ in {wrong}")
+
+
+def fails_alike(pair: PairRecord, cell: Cell) -> bool:
+    """Whether a smaller case shows the failure still: the same two sides, any array of theirs.
+
+    In a small net one mistake often spoils dW and db alike, so the array is not held fixed.
+    """
+    found = cell_of(pair)
+    if found is None or (found.a, found.b) != (cell.a, cell.b):
+        return False
+    return (pair.verdict == "error") == cell.what.endswith(")")
 
 
 def cells(run: Run) -> dict[Cell, int]:
     """Each kind of failure with the first case that shows it; a mistake is named once, not once
     per oracle."""
     found: dict[Cell, int] = {}
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str]] = set()
     for result in run.results:
         for pair in result.pairs:
             cell = cell_of(pair)
             if cell is None or _FINITE_DIFFERENCE in (pair.a, pair.b):
                 continue
-            kind = (cell.a, cell.parameter, cell.where)
+            kind = (cell.a, cell.what.replace(cell.b, ""))
             if kind not in seen:
                 seen.add(kind)
                 found[cell] = result.index
@@ -61,14 +73,14 @@ def cells(run: Run) -> dict[Cell, int]:
 def worst_agreeing(results: Sequence[ResultLine], most: int) -> list[int]:
     """The cases that came nearest to their bound without leaving it, worst first."""
     ranked = sorted(
-        (-_largest_error(result.pairs), result.index)
+        (-largest_error(result.pairs), result.index)
         for result in results
         if all(not pair.parameters for pair in result.pairs)
     )
     return [index for _, index in ranked[:most]]
 
 
-def _largest_error(pairs: Iterable[PairRecord]) -> float:
+def largest_error(pairs: Iterable[PairRecord]) -> float:
     """In units of the bound; a finite difference's bar is an estimate and does not rank."""
     errors = [
         pair.worst.error_in_bounds
@@ -78,74 +90,91 @@ def _largest_error(pairs: Iterable[PairRecord]) -> float:
     return max((error for error in errors if not math.isnan(error)), default=0.0)
 
 
+@dataclass
+class _Tally:
+    """What is counted over all results. agreeing: elements, per oracle held against the subject."""
+
+    made: int = 0
+    skipped: int = 0
+    disagreements: int = 0
+    oracle_disagreements: int = 0
+    subject_failed: int = 0
+    oracle_failed: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    agreeing: dict[str, int] = field(default_factory=dict)
+
+
+def _tallied(run: Run) -> _Tally:
+    subject, tally = run.header.subject, _Tally()
+    for result in run.results:
+        tally.disagreements += result.verdict == "wrong"
+        for pair in result.pairs:
+            tally.made += pair.verdict not in ("error", "skipped")
+            tally.skipped += pair.verdict == "skipped"
+            if pair.verdict == "error":
+                tally.subject_failed += pair.failed == subject
+                tally.oracle_failed += pair.failed != subject
+            if pair.a != subject:
+                tally.oracle_disagreements += pair.verdict == "wrong"
+                continue
+            tally.agreeing.setdefault(pair.b, 0)
+            tally.agreeing[pair.b] += pair.counts.get("agree", 0)
+            for word, number in pair.counts.items():
+                tally.counts[word] = tally.counts.get(word, 0) + number
+    return tally
+
+
 def footer(run: Run) -> Footer:
     """The verdict on a whole run, with the reason in words."""
-    subject = run.header.subject
-    counts: dict[str, int] = {}
-    made = disagreements = oracle_disagreements = 0
-    subject_failed = oracle_failed = 0
-    for result in run.results:
-        for pair in result.pairs:
-            made += pair.verdict != "error"
-            about_subject = subject in (pair.a, pair.b)
-            if pair.verdict == "error":
-                blamed = pair.failure.startswith(f"{subject} ")
-                subject_failed += blamed
-                oracle_failed += not blamed
-            if not about_subject:
-                oracle_disagreements += pair.verdict == "wrong"
-                continue
-            for word, number in pair.counts.items():
-                counts[word] = counts.get(word, 0) + number
-        disagreements += result.verdict == "wrong"
-    code, reason = _judgement(
-        run, disagreements, oracle_disagreements, subject_failed, oracle_failed, counts
-    )
+    tally = _tallied(run)
+    code, reason = _judgement(run, tally)
     return Footer(
         complete=True,
         promised=run.header.promised,
-        made=made,
-        counts=counts,
-        disagreements=disagreements,
-        oracle_disagreements=oracle_disagreements,
+        made=tally.made,
+        counts=tally.counts,
+        disagreements=tally.disagreements,
+        oracle_disagreements=tally.oracle_disagreements,
         exit_code=code,
         reason=reason,
     )
 
 
-def _judgement(
-    run: Run,
-    disagreements: int,
-    oracle_disagreements: int,
-    subject_failed: int,
-    oracle_failed: int,
-    counts: dict[str, int],
-) -> tuple[int, str]:
+def _judgement(run: Run, tally: _Tally) -> tuple[int, str]:
     """The exit code and why; a proved disagreement outranks a gap."""
     subject = run.header.subject
-    if disagreements:
-        return DISAGREES, f"{subject} is wrong in {_many(disagreements, 'case')}"
-    if subject_failed:
-        return DISAGREES, f"{subject} gave no answer in {_many(subject_failed, 'check')}"
-    if oracle_disagreements:
-        return DISAGREES, f"the oracles disagree in {_many(oracle_disagreements, 'comparison')}"
-    if oracle_failed:
-        return GAP, f"an oracle gave no answer in {_many(oracle_failed, 'check')}"
-    made = sum(len(result.pairs) for result in run.results)
-    if made != run.header.promised:
-        return GAP, f"{run.header.promised} checks were promised and {made} made"
+    if tally.disagreements:
+        return DISAGREES, f"{subject} is wrong in {many(tally.disagreements, 'case')}"
+    if tally.subject_failed:
+        return DISAGREES, f"{subject} gave no answer in {many(tally.subject_failed, 'check')}"
+    if tally.oracle_disagreements:
+        return DISAGREES, f"the oracles disagree in {many(tally.oracle_disagreements, 'check')}"
+    if tally.oracle_failed:
+        return GAP, f"an oracle gave no answer in {many(tally.oracle_failed, 'check')}"
+    if tally.made + tally.skipped != run.header.promised:
+        return GAP, f"{run.header.promised} checks were promised and {tally.made} made"
+    return _gap(run, tally)
+
+
+def _gap(run: Run, tally: _Tally) -> tuple[int, str]:
+    """Nothing is wrong; but was enough judged to say that it agrees?"""
+    subject = run.header.subject
+    if len(run.header.sides) == 1:
+        return GAP, "no oracle was there to compare with"
+    for name in run.header.sides[1:]:
+        if not tally.agreeing.get(name):
+            return GAP, f"not one element of {subject} could be judged by {name}"
     inconclusive = _inconclusive_share(run)
     if inconclusive > MOST_INCONCLUSIVE:
         return GAP, f"{inconclusive:.1%} of the float64 elements were inconclusive"
     exceeded, checked = _bars_exceeded(run)
     if exceeded > max(FEW_BARS, MOST_BARS_EXCEEDED * checked):
         return GAP, f"finite differences missed their own bar in {exceeded} of {checked} elements"
-    if not made:
-        return GAP, "no oracle was there to compare with"
     return AGREES, ""
 
 
-def _many(number: int, noun: str) -> str:
+def many(number: int, noun: str) -> str:
+    """1 case, 2 cases."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

@@ -3,17 +3,16 @@
 from pathlib import Path
 
 from backproof import casefiles
-from backproof.case import Case
-from backproof.casefiles import FILE_PREFIX
-from backproof.errors import CaseError
 from backproof.records import PairRecord
 from backproof.replayed import Replayed
-from backproof.tokens import case_of, token_of
+from backproof.tokens import token_of
 from oracles.bound import bound_of
+from oracles.elementary import as_measured
 from property_tests import outcome
-from property_tests.judging import judge, worst_verdict
+from property_tests.gathering import case_named
+from property_tests.judging import judge_answers
 from property_tests.sides import oracles_named
-from property_tests.verification import subject_seat
+from property_tests.verification import names_in, subject_seat
 
 
 def replay(token: str, impl: str | None, oracles: str | None, folder: Path | None) -> Replayed:
@@ -21,31 +20,21 @@ def replay(token: str, impl: str | None, oracles: str | None, folder: Path | Non
 
     Raises CaseError for a token or case file that cannot be read.
     """
-    case = find_case(token, folder)
-    names = [name.strip() for name in oracles.split(",")] if oracles else None
-    witnesses, missing = oracles_named(names)
-    with subject_seat(impl) as (seat, _, _):
+    case = casefiles.load(Path(token)) if token.endswith(".npz") else case_named(token, folder)
+    witnesses, missing = oracles_named(names_in(oracles))
+    with as_measured(), subject_seat(impl) as (seat, _, _):
         seats = [seat, *witnesses]
-        (pairs,) = judge([case], seats, details=True)
-        answers = {s.name: s.side.gradients(case) for s in seats}
-    bound = bound_of(case, seat.family).gradient
-    code = _exit_code([pair for pair in pairs if seat.name in (pair.a, pair.b)])
-    return Replayed(case, token_of(case), seat.name, answers, bound, pairs, missing, code)
+        answers = {s.name: s.side.gradients_of([case]) for s in seats}
+        (pairs,) = judge_answers([case], seats, answers, details=True)
+        bound = bound_of(case, seat.family).gradient
+    code = _exit_code([pair for pair in pairs if pair.a == seat.name])
+    told = {name: answer for name, (answer,) in answers.items()}
+    return Replayed(case, token_of(case), seat.name, told, bound, pairs, missing, code)
 
 
 def _exit_code(pairs: list[PairRecord]) -> int:
-    word = worst_verdict(pairs)
-    if word in ("wrong", "error"):
+    """As of `verify`: wrong outranks all; with not one agreeing element nothing was judged."""
+    if any(pair.verdict in ("wrong", "error") for pair in pairs):
         return outcome.DISAGREES
-    return outcome.GAP if word == "inconclusive" or not pairs else outcome.AGREES
-
-
-def find_case(token: str, folder: Path | None) -> Case:
-    """The case of a token, of a `file:` token with its run's folder, or of a case file's path."""
-    if token.endswith(".npz"):
-        return casefiles.load(Path(token))
-    if token.startswith(FILE_PREFIX):
-        if folder is None:
-            raise CaseError(f"{token:.20}... names a case file; give its run's folder with --out.")
-        return casefiles.load(folder / "cases" / f"{token.removeprefix(FILE_PREFIX)}.npz")
-    return case_of(token)
+    agreeing = sum(pair.counts.get("agree", 0) for pair in pairs)
+    return outcome.AGREES if agreeing else outcome.GAP

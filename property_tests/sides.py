@@ -39,8 +39,17 @@ class Called:
         return Gradients(flat(made.dW, made.db), flat(made.step_W, made.step_b))
 
     def gradients_of(self, cases: Sequence[Case]) -> list[Answer]:
-        """One after the other: a learner reads `reference_impl`, so it is not batched."""
-        return [self.gradients(case) for case in cases]
+        """One after the other: a learner reads `reference_impl`, so it is not batched.
+
+        One that raises is said in a sentence, and the other cases are asked all the same.
+        """
+        return [self._answer(case) for case in cases]
+
+    def _answer(self, case: Case) -> Answer:
+        try:
+            return self.gradients(case)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            return Failure("error", f"{type(error).__name__}: {error}")
 
 
 # The article's backprop, the side under test unless a learner's takes its place.
@@ -87,6 +96,8 @@ def oracles_named(names: Sequence[str] | None) -> tuple[list[Seat], dict[str, st
     MissingExtraError: a silent skip would be a green lie. Unknown names raise BackproofError.
     """
     seats, missing = [], {}
+    if names is not None and len(set(names)) < len(names):
+        raise BackproofError(f"`--oracles` has a name twice: {', '.join(names)}; name each once.")
     for name in ORACLES if names is None else names:
         if name not in ORACLES:
             raise BackproofError(f"`--oracles` has {name!r}; use some of {', '.join(ORACLES)}.")

@@ -1,27 +1,29 @@
 """`backproof verify`: from what was asked to a run and its report."""
 
+import hashlib
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from backproof import __version__, casefiles, runfile
+from backproof import __version__, casefiles, names, runfile, suite
 from backproof.case import Case
-from backproof.casefiles import FILE_PREFIX
-from backproof.errors import BackproofError, CaseError, MissingExtraError
+from backproof.errors import BackproofError, Interrupted, MissingExtraError
 from backproof.records import CaseLine, Header, Run
 from backproof.target import Target
-from backproof.tokens import case_of
+from oracles.elementary import as_measured
 from property_tests import real_data
 from property_tests.campaign import Docket, case_line, conduct, hash_of
+from property_tests.gathering import Gathered, cases_from, gathered
+from property_tests.interruption import Interruption
 from property_tests.judging import Seat, pairs_of, promised_pairs
-from property_tests.sides import oracles_named, reference_seat
+from property_tests.sides import REFERENCE, oracles_named, reference_seat
 from property_tests.space import EVERYTHING, Claims
 
 
@@ -51,31 +53,67 @@ class Screen(Protocol):
 def verify(plan: Plan, screen: Screen) -> tuple[Run, list[Path]]:
     """Do what the plan says; the run with its footer, and the files that were written.
 
-    Raises BackproofError, with one sentence, where the plan or the target is broken.
+    Raises BackproofError, with one sentence, where the plan or the target is broken, and
+    Interrupted where Ctrl-C came before or after the judging.
     """
     write_reports = _reports()
-    names = [name.strip() for name in plan.oracles.split(",")] if plan.oracles else None
+    if not (plan.cases or plan.cases_from or plan.data):
+        raise BackproofError("`--cases` is 0 and there is no --data; ask for at least one case.")
+    data = real_data.data_named(plan.data) if plan.data else ()
+    listed = cases_from(plan.cases_from) if plan.cases_from else None
     _writable(plan.out)
-    witnesses, missing = oracles_named(names)
-    with subject_seat(plan.impl) as (seat, claims, conventions):
-        seats = [seat, *witnesses]
-        screen.say(f"{seat.name} against {', '.join(s.name for s in witnesses) or 'nobody'}")
-        for name, how in missing.items():
-            screen.say(f"{name} is missing and is not counted: {how}")
-        for name, value in conventions.items():
-            screen.say(f"convention: {name} = {value}")
-        found = _cases(plan, claims, screen)
-        docket = _docket(plan, found, seats, missing, conventions)
-        run = conduct(
-            docket,
-            seats,
-            plan.out / runfile.NAME,
-            resume=plan.resume,
-            rows_all=plan.rows_all,
-            progress=screen.progress,
-        )
+    with Interruption() as interruption:
+
+        def progress(phase: str, done: int, total: int) -> None:
+            interruption.check()
+            screen.progress(phase, done, total)
+
+        witnesses, missing = oracles_named(names_in(plan.oracles))
+        with subject_seat(plan.impl) as (seat, claims, conventions), as_measured() as widened:
+            seats = [seat, *witnesses]
+            conventions = {**conventions, **widened}
+            screen.say(f"{seat.name} against {', '.join(s.name for s in witnesses) or 'nobody'}")
+            for name, how in missing.items():
+                screen.say(f"{name} is missing and is not counted: {how}")
+            for name, value in conventions.items():
+                screen.say(f"convention: {name} = {value}")
+            found = gathered(listed, plan.cases, plan.seed, data, claims, progress)
+            for case, _ in found.cases:
+                if case.given is not None:
+                    casefiles.save(case, plan.out / "cases")
+            header = _header(plan, found, seats)
+            header = replace(
+                header, missing=missing, conventions=conventions, claims=_claims_told(plan, claims)
+            )
+            run = conduct(
+                _docket(header, found),
+                seats,
+                plan.out / runfile.NAME,
+                resume=plan.resume,
+                rows_all=plan.rows_all,
+                progress=progress,
+            )
     screen.say("writing CSV and HTML")
-    return run, write_reports(run, plan.out)
+    try:
+        return run, write_reports(run, plan.out)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted while CSV and HTML were written; the run is whole, and "
+            f"`backproof report {plan.out}` makes them."
+        ) from None
+
+
+def names_in(text: str | None) -> list[str] | None:
+    """The names of a list with commas; None for none given.
+
+    Raises BackproofError for an empty list.
+    """
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise BackproofError("`--oracles` is empty; leave it out to have all that are installed.")
+    return names
 
 
 def _reports() -> Callable[[Run, Path], list[Path]]:
@@ -111,110 +149,69 @@ def subject_seat(impl: str | None) -> Iterator[tuple[Seat, Claims, dict[str, str
         yield reference_seat(), EVERYTHING, {}
         return
     with Target(impl) as target:
+        if target.name in (*names.ORACLES, REFERENCE.name):
+            raise BackproofError(
+                f"`--impl` {impl} has the name of a side of ours, {target.name}; rename the file."
+            )
         seat = Seat(target, family="stranger", is_oracle=False)
-        yield seat, claims_of(target), target.conventions
+        yield seat, Claims(**vars(target.claims)), target.conventions
 
 
-def claims_of(target: Target) -> Claims:
-    """The part of the case space that a target supports."""
-    return Claims(**vars(target.claims))
-
-
-def _cases(plan: Plan, claims: Claims, screen: Screen) -> list[tuple[Case, str]]:
-    """Every case with its origin: drawn ones first, then real data."""
-    if plan.cases_from is not None:
-        found = cases_from(plan.cases_from)
-    else:
-        from property_tests.generation import draw_cases
-
-        def drawn(done: int) -> None:
-            screen.progress("drawing", done, plan.cases)
-
-        found = [
-            (case, "drawn")
-            for case in draw_cases(plan.cases, plan.seed, claims=claims, progress=drawn)
-        ]
-    names = real_data.data_named(plan.data) if plan.data else ()
-    for done, name in enumerate(names):
-        screen.progress("training on real data", done, len(names))
-        found += [
-            (case, origin)
-            for case, origin in real_data.real_cases(name, plan.seed)
-            if _claimed(case, claims)
-        ]
-    for case, _ in found:
-        if case.given is not None:
-            casefiles.save(case, plan.out / "cases")
-    return found
-
-
-def _claimed(case: Case, claims: Claims) -> bool:
-    """Real data and given cases were not drawn inside the claims."""
-    return (
-        set(case.activations[:-1]) <= set(claims.hidden) & set(claims.activations)
-        and (case.activations[-1], case.loss) in claims.combinations
-        and case.reduction in claims.reductions
-        and case.bias in claims.biases
-        and case.dtype in claims.dtypes
-        and ("leaky_relu" not in case.activations or case.slope in claims.slopes)
-    )
-
-
-def cases_from(path: Path) -> list[tuple[Case, str]]:
-    """The cases of a run.jsonl, of a list of tokens (.txt), or of one case file (.npz), with
-    their origins.
-
-    Raises CaseError or RunFileError for a file that is foreign or truncated.
-    """
-    if path.suffix == ".npz":
-        return [(casefiles.load(path), path.name)]
-    if path.suffix == ".txt":
-        return [(case_of(token), path.name) for token in _tokens(path)]
-    folder = path.parent / "cases"
-    return [(_case_of_line(line, folder), line.origin) for line in runfile.read_run(path).cases]
-
-
-def _tokens(path: Path) -> list[str]:
-    """One token a line; empty lines and what follows a # do not count."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CaseError(f"{path} cannot be read as a list of tokens: {error}.") from None
-    return [token for line in lines if (token := line.partition("#")[0].strip())]
-
-
-def _case_of_line(line: CaseLine, folder: Path) -> Case:
-    if line.token.startswith(FILE_PREFIX):
-        return casefiles.load(folder / f"{line.token.removeprefix(FILE_PREFIX)}.npz")
-    return case_of(line.token)
-
-
-def _docket(
-    plan: Plan,
-    found: Sequence[tuple[Case, str]],
-    seats: Sequence[Seat],
-    missing: dict[str, str],
-    conventions: dict[str, str],
-) -> Docket:
-    lines = tuple(case_line(index, case, origin) for index, (case, origin) in enumerate(found))
-    header = Header(
+def _header(plan: Plan, found: Gathered, seats: Sequence[Seat]) -> Header:
+    cases = [case for case, _ in found.cases]
+    origins = {origin.partition(":")[0] for _, origin in found.cases}
+    return Header(
         seed=plan.seed,
-        cases=len(lines),
-        data=real_data.data_named(plan.data) if plan.data else (),
-        cases_sha256=hash_of(lines),
+        cases=len(cases),
+        data=tuple(name for name in real_data.RECIPES if name in origins),
+        cases_sha256=hash_of(_lines(found)),
         subject=seats[0].name,
         target=plan.impl or "",
         sides=tuple(seat.name for seat in seats),
-        missing=missing,
+        missing={},
         pairs=pairs_of(seats),
-        promised=sum(len(promised_pairs(case, seats)) for case, _ in found),
-        conventions=conventions,
+        promised=sum(len(promised_pairs(case, seats)) for case in cases),
+        conventions={},
         versions=_versions(),
         platform=f"{platform.system()} {platform.machine()}, {platform.python_implementation()}",
         blas=_blas(),
-        left_out=_left_out([case for case, _ in found], seats),
+        left_out=_left_out(cases, seats),
+        unclaimed=found.unclaimed,
+        rows="all" if plan.rows_all else "worst",
+        code_sha256=_code_hash(plan.impl),
     )
-    return Docket(header, tuple(case for case, _ in found), lines)
+
+
+def _docket(header: Header, found: Gathered) -> Docket:
+    return Docket(header, tuple(case for case, _ in found.cases), _lines(found))
+
+
+def _lines(found: Gathered) -> tuple[CaseLine, ...]:
+    return tuple(case_line(index, *both) for index, both in enumerate(found.cases))
+
+
+def _claims_told(plan: Plan, claims: Claims) -> dict[str, tuple[str, ...]]:
+    """What a target says it can do, for the score line; the reference claims everything."""
+    if plan.impl is None:
+        return {}
+    told = ("activations", "losses", "reductions", "biases", "dtypes")
+    return {field: getattr(claims, field) for field in told}
+
+
+def _code_hash(impl: str | None) -> str:
+    """SHA-256 of the sources that judge and of the file that is judged.
+
+    Results of code that no longer exists must not be taken for those of the code there is.
+    """
+    digest = hashlib.sha256()
+    root = suite.suite_root()
+    folders = (Path(suite.__file__).parent, *(root / name for name in suite.PACKAGES))
+    for path in sorted({p for f in folders for p in f.rglob("*.py") if "harness" not in p.parts}):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    if impl is not None:
+        path = Path(impl if Path(impl).is_file() else impl.rpartition(":")[0])
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _left_out(cases: Sequence[Case], seats: Sequence[Seat]) -> dict[str, int]:

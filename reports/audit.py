@@ -120,7 +120,7 @@ def _complaints(run: Run, records: list[PairRecord], wrong_cases: int) -> list[s
     said += _strangers(run)
     if footer is None:
         return said
-    answered = sum(record.verdict != "error" for record in records)
+    answered = sum(record.verdict not in ("error", "skipped") for record in records)
     if not answered <= footer.made <= len(records):
         said.append(
             f"The footer counts {plural(footer.made, 'check')}, the records are {len(records):,}."
