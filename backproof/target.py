@@ -83,6 +83,13 @@ class Target:
         """End the child process and everything it started."""
         self._line.close()
 
+    def forget(self) -> None:
+        """End the child; the next case is asked in a fresh process.
+
+        What earlier calls left in variables or in files of their folder is gone with it.
+        """
+        self._line.forget()
+
     @property
     def name(self) -> str:
         return self._name
@@ -176,8 +183,7 @@ class _Line:
         self._file = Path(shown).resolve()
         if not self._file.is_file():
             raise TargetError(f"{shown} is no file; give the Python file to be judged.")
-        # A neutral place: nothing that lies where the user stands is read or written by accident.
-        self._folder = TemporaryDirectory(prefix="backproof-", ignore_cleanup_errors=True)
+        self._folder = _neutral_folder()
         self._child: Child | None = None
         self._alive = False
         self._asked = 0
@@ -243,9 +249,18 @@ class _Line:
             self._child.close()
         self._alive = False
 
+    def forget(self) -> None:
+        self.close()
+        self._folder = _neutral_folder()
+
     def close(self) -> None:
         self.close_child()
         self._folder.cleanup()
+
+
+def _neutral_folder() -> "TemporaryDirectory[str]":
+    """A place where nothing that lies where the user stands is read or written by accident."""
+    return TemporaryDirectory(prefix="backproof-", ignore_cleanup_errors=True)
 
 
 class _Probe:

@@ -281,6 +281,20 @@ with Target(sys.argv[2], QUICK) as target:
 
 
 @needs_proc
+def test_forgetting_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    deed = "raise RuntimeError(f'{os.getpid()} {os.getcwd()}')"
+    with hostile(tmp_path, deed) as target:
+        _, pid, folder, *_ = failed(target).message.split()
+        assert alive(int(pid))
+        target.forget()
+        assert gone_within(int(pid), 1)
+        assert not Path(folder).exists()
+        _, _, another, *_ = failed(target).message.split()
+        assert Path(another).is_dir()
+    assert not Path(another).exists()
+
+
+@needs_proc
 @pytest.mark.parametrize(
     ("number", "then", "seconds"),
     [
