@@ -22,8 +22,8 @@ from backproof.protocol import Message, ProtocolError
 
 _MOST_PRINTED = 4096
 
-# Load our package from this very folder, whatever else is called backproof; sys.path stays as the
-# interpreter made it, so neither a clone's `reports` nor site-packages comes before anything.
+# Load our package from this very folder, whatever else is called backproof; sys.path gets nothing
+# for it, so neither a clone's `reports` nor site-packages comes before anything.
 _BOOTSTRAP = """\
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location("backproof", sys.argv[1])

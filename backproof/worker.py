@@ -66,12 +66,25 @@ def main() -> NoReturn:
     requests, answers = _pipes_out_of_reach()
     faulthandler.enable(all_threads=False)  # a segfault, or the harness' SIGABRT, says its line
     sys.dont_write_bytecode = True  # nothing appears beside the learner's file
+    sys.path[:] = without_the_clone(sys.path, Path(__file__).parent)
     start = protocol.read(requests)
     if start is not None:
         _serve(start, requests, answers)
     with suppress(Exception):
         sys.stdout.flush()
     os._exit(0)  # threads that the learner left behind do not hold the process
+
+
+def without_the_clone(entries: list[str], package: Path) -> list[str]:
+    """sys.path without the folder in which a clone has `reports` and the rest of the suite.
+
+    An editable install, or PYTHONPATH, puts that folder there, and a learner's own `reports.py`
+    would come after ours. A wheel has the suite inside the package: beside it lies site-packages.
+    """
+    if (package / "_suite").is_dir():
+        return entries
+    clone = package.resolve().parent
+    return [entry for entry in entries if Path(entry).resolve() != clone]
 
 
 def _pipes_out_of_reach() -> tuple[BinaryIO, BinaryIO]:

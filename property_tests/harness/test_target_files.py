@@ -1,17 +1,20 @@
 """Files that cannot be asked at all, and where a file under test may lie."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from backproof import suite
 from backproof.errors import TargetError
 from backproof.target import Limits, Target
 from property_tests.harness.hostile import CASE, answered, assert_goes_on, failed, hostile
 from property_tests.planted import EXAMPLE
 
+ROOT = EXAMPLE.parent.parent
 RIGHT = "def backprop(weights, biases, X, Y, activations, loss):\n    return weights, biases\n"
 
 
@@ -84,6 +87,57 @@ def test_files_beside_it_shadow_nothing_of_ours_and_reports_is_theirs(
     assert not list(tmp_path.glob("**/__pycache__"))
 
 
+@pytest.mark.parametrize("written", ["{root}", "{root}/", "{root}/oracles/..", "{link}"])
+def test_a_clone_on_the_path_shadows_nothing_of_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """An editable install puts the clone on sys.path, as PYTHONPATH does here."""
+    folder, link = tmp_path / "learner", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(ROOT)
+    monkeypatch.setenv("PYTHONPATH", written.format(root=ROOT, link=link))
+    for name in suite.PACKAGES:
+        (folder / f"{name}.py").write_text("MINE = True\n")
+    mine = " and ".join(f"{name}.MINE" for name in suite.PACKAGES)
+    top = f"import {', '.join(suite.PACKAGES)}\nassert {mine}"
+    with hostile(folder, "pass", top=top) as target:
+        assert_goes_on(target)
+
+
+def test_a_learner_without_such_files_finds_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    said = "ModuleNotFoundError: No module named 'reference_impl' at my_net.py line"
+    top = "import reference_impl"
+    with pytest.raises(TargetError, match=said), hostile(tmp_path, "pass", top=top):
+        pass
+
+
+INSTALLED = """\
+import sys
+from backproof import suite
+from backproof.target import Target
+assert suite.suite_root().name == "_suite"
+with Target(sys.argv[1]) as target:
+    print(target.name)
+"""
+
+
+def test_what_is_installed_beside_the_package_stays_importable(tmp_path: Path) -> None:
+    """A wheel lies in site-packages, among the learner's libraries."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "backproof", site / "backproof")
+    (site / "backproof" / "_suite").mkdir()
+    (site / "their_library.py").write_text("")
+    path = tmp_path / "my_net.py"
+    path.write_text(f"import their_library\n{EXAMPLE.read_text()}")
+    command = [sys.executable, "-P", "-c", INSTALLED, str(path)]
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.stdout == "my_net\n", done.stderr
+
+
 def test_a_file_may_be_called_like_a_library_and_lie_under_a_strange_path(tmp_path: Path) -> None:
     folder = tmp_path / "mes réseaux: 1"
     folder.mkdir()
@@ -116,7 +170,7 @@ def test_the_worker_alone_imports_nothing_but_numpy_and_the_standard_library() -
         "import sys; sys.path.insert(0, sys.argv[1]); import backproof.worker, backproof.target; "
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
-    command = [sys.executable, "-P", "-c", code, str(EXAMPLE.parent.parent)]
+    command = [sys.executable, "-P", "-c", code, str(ROOT)]
     out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=os.sep).stdout
     foreign = set(out.split()) - set(sys.stdlib_module_names) - {"numpy", "backproof", "__main__"}
     assert not {name for name in foreign if not name.startswith(("_", "sitecustomize"))}
