@@ -88,6 +88,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["workshop"])
+def gates(session: nox.Session) -> None:
+    """Measure the bound on the frozen lists, over an hour; `-- --scale ci` takes a minute."""
+    _in_workshop(session, "-m", "property_tests.gates", "--scale", "full", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["workshop"])
 def lint(session: nox.Session) -> None:
     """Check style with ruff: rules, then formatting (`-- --fix` repairs both)."""
     fix = "--fix" in session.posargs

@@ -6,7 +6,7 @@ Beside the bound the rules that people use are asked about the same faults: `num
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import reference_impl as ref
 from backproof import drawing
 from backproof.case import Case
+from backproof.drawing import Array
 from backproof.gradients import Failure, Gradients, Vector, flat, slots_of
 from oracles import verdict
 from oracles.bound import Bound, bounds_of
@@ -107,10 +108,8 @@ def _gradient(answer: Answer) -> Vector:
 
 
 def _opinion(case: Case, answer: Answer, bound: Bound) -> Opinion:
-    values = _gradient(answer)
-    assert isinstance(answer, Gradients)
-    only = Gradients(values, None, answer.gradient_bar, None, answer.gradient_low)
-    return opinions_of(case, only, "direct", bound)["gradient"]
+    assert isinstance(answer, Gradients), f"a witness failed on a frozen case: {answer}"
+    return opinions_of(case, replace(answer, step=None), "direct", bound)["gradient"]
 
 
 def _element(each: Witnessed) -> int | None:
@@ -137,7 +136,8 @@ def _reported(each: Witnessed, faulty: Vector, i: int) -> NDArray[np.bool_]:
     """What each judge says; gradcheck's rule looks at element i alone, where the fault is."""
     import torch
 
-    own = Opinion(faulty, each.bound.gradient, each.bound.gradient_kink)
+    answer = Gradients(faulty, None)
+    own = opinions_of(each.case, answer, "direct", each.bound)["gradient"]
     said = [
         bool((_held(each, own, other).codes == verdict.WRONG).any())
         for other in (each.exact, each.torch)
@@ -172,8 +172,9 @@ def _loss_at(case: Case, i: int, h: float) -> float:
         assert b is not None
         biases[slot.layer - 1] = array = b.copy()
     array[np.unravel_index(i - slot.start, slot.shape)] += h
-    _, O = ref.forward(weights, biases, case.arrays.X, _layers(case))
-    return ref.loss_of(case.loss, O[-1], case.arrays.Y, case.reduction)
+    with np.errstate(all="ignore"):
+        _, O = ref.forward(weights, biases, case.arrays.X, _layers(case))
+        return ref.loss_of(case.loss, O[-1], case.arrays.Y, case.reduction)
 
 
 def _layers(case: Case) -> list[Any]:
@@ -182,8 +183,20 @@ def _layers(case: Case) -> list[Any]:
 
 def _with_wrong_derivative(case: Case, eps: float) -> Vector | None:
     """The reference's two passes with a fault inside; softmax has no g' of its own."""
-    arrays, layers = case.arrays, _layers(case)
-    Z, O = ref.forward(arrays.weights, arrays.biases, arrays.X, layers)
+    with np.errstate(all="ignore"):  # a probability may be rounded to 0 or 1
+        Z, O = ref.forward(case.arrays.weights, case.arrays.biases, case.arrays.X, _layers(case))
+        layers = _with_fault(case, Z, O, eps)
+        if layers is None:
+            return None
+        top = ref.dLoss_dOutput(case.loss, O[-1], case.arrays.Y, case.reduction)
+        dW, db = ref.backward_loop(top, case.arrays.weights, Z, O, layers)
+    biased = zip(case.arrays.biases, db, strict=True)
+    return flat(dW, [None if b is None else d for b, d in biased])
+
+
+def _with_fault(case: Case, Z: list[Array], O: list[Array], eps: float) -> list[Any] | None:
+    """The layers, one of which has a g' that is wrong in one row and neuron where it is not 0."""
+    layers = _layers(case)
     slopes = [
         np.zeros_like(z) if name == "softmax" else layer.g_prime(z, o)
         for name, layer, z, o in zip(case.activations, layers, Z, O[1:], strict=True)
@@ -196,7 +209,4 @@ def _with_wrong_derivative(case: Case, eps: float) -> Vector | None:
     wrong = slopes[l].copy()
     wrong.ravel()[place - (stops[l] - slopes[l].size)] *= 1 + eps
     layers[l] = layers[l]._replace(g_prime=lambda Z, O: wrong)
-    top = ref.dLoss_dOutput(case.loss, O[-1], arrays.Y, case.reduction)
-    dW, db = ref.backward_loop(top, arrays.weights, Z, O, layers)
-    biased = zip(arrays.biases, db, strict=True)
-    return flat(dW, [None if b is None else d for b, d in biased])
+    return layers

@@ -223,6 +223,8 @@ def tightness(docket: Docket) -> Iterator[Row]:
                   measured <= target)  # fmt: skip
     hollow = sum(part.hollow for part in parts)
     yield _share("tightness", "elements without use", cases, hollow, len(relative), at_most=HOLLOW)
+    lost = sum(part.inconclusive for part in parts)
+    yield _share("tightness", "of these, inconclusive", cases, lost, len(relative))
     cells = dict[Cell, list[int]]()
     for part in parts:
         for cell, (nonzero, own) in part.cells.items():
@@ -252,8 +254,8 @@ def _share(
     at_least: float = 0.0,
 ) -> Row:
     """A share of a whole, with its target; nothing of nothing misses every target."""
-    met = whole > 0 and at_least * whole <= part <= at_most * whole
     target = f"<= {at_most:.1%}" if at_most < 1 else f">= {at_least:.1%}" if at_least else "-"
+    met = target == "-" or (whole > 0 and at_least * whole <= part <= at_most * whole)
     measured = f"{part / whole:.2%} ({part} of {whole})" if whole else "nothing"
     return Row(gate, what, cases, target, measured, met)
 
@@ -324,6 +326,10 @@ def formulas(docket: Docket) -> Iterator[Row]:
     part = sum(s.wrong for s in differ)
     yield _share("formulas", "all: differ at all", len(every), part, len(differ),
                  at_least=FORMULAS_DETECTED)  # fmt: skip
+    apart = [s for s in every if s.far or s.far_but_rounded]
+    part = sum(s.wrong for s in apart)
+    yield _share("formulas", "all: far, also where the program rounds by more than E",
+                 len(every), part, len(apart))  # fmt: skip
     unknown = sum(s.differs is None for s in every)
     yield _share("formulas", "all: not told in exact arithmetic", len(every), unknown, len(every))
 

@@ -18,12 +18,15 @@ _HOLLOW_CODES = (verdict.UNINFORMATIVE, verdict.INCONCLUSIVE, verdict.KINK)
 class Tight:
     """Of all nonzero elements: 2E/|dW|, and how many have no verdict of use.
 
+    inconclusive: of these, how many are where a probability was rounded to 0 or 1, or overflow
+
     cells: (activation, loss) -> [nonzero, hollow], `saturated` left out; a net with several
         activations counts in the cell of each
     """
 
     relative: Vector
     hollow: int
+    inconclusive: int
     cells: dict[Cell, list[int]]
 
 
@@ -32,7 +35,8 @@ def tightness_of(cases: Sequence[Case], one: Seat, other: Seat, exact: Seat) -> 
     answers = [seat.side.gradients_of(cases) for seat in (one, other, exact)]
     own = bound.bounds_of(cases, one.family)
     theirs = bound.bounds_of(cases, other.family)
-    parts, hollow, cells = [np.zeros(0)], 0, dict[Cell, list[int]]()
+    parts, hollow, inconclusive = [np.zeros(0)], 0, 0
+    cells = dict[Cell, list[int]]()
     for i, case in enumerate(cases):
         a, b, truth = (given[i] for given in answers)
         assert isinstance(a, Gradients)
@@ -51,9 +55,10 @@ def tightness_of(cases: Sequence[Case], one: Seat, other: Seat, exact: Seat) -> 
             parts.append((compared.bound / np.abs(truth.gradient))[nonzero])
         without_use = int(np.isin(compared.codes[nonzero], _HOLLOW_CODES).sum())
         hollow += without_use
+        inconclusive += int((compared.codes[nonzero] == verdict.INCONCLUSIVE).sum())
         if case.regime != "saturated":
             for cell in {(name, case.loss) for name in case.activations}:
                 counts = cells.setdefault(cell, [0, 0])
                 counts[0] += int(nonzero.sum())
                 counts[1] += without_use
-    return Tight(np.concatenate(parts), hollow, cells)
+    return Tight(np.concatenate(parts), hollow, inconclusive, cells)

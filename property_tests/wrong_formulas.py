@@ -140,10 +140,14 @@ class Seen:
     """One case: do the formulas differ at all, by more than 4 E somewhere, and was "wrong" said?
 
     differs, far: of the exact values; None where exact arithmetic does not tell
+    far_but_rounded: by more than 4 E, but only where the wrong program's own rounding exceeds E.
+        tanh' = 1 - O**2 of a saturated unit is 0 in floats, which takes a wrong factor away: those
+        numbers lie where those of a right program would, and only exact arithmetic can tell.
     """
 
     differs: bool | None
     far: bool | None
+    far_but_rounded: bool | None
     wrong: bool
 
 
@@ -157,14 +161,18 @@ def seen(name: str, cases: Sequence[Case]) -> list[Seen]:
     return [Seen(*_differs(name, case), wrong) for case, wrong in zip(cases, words, strict=True)]
 
 
-def _differs(name: str, case: Case) -> tuple[bool | None, bool | None]:
-    """(differs, far) as in `Seen`, with more bits while some element is not narrow.
+def _differs(name: str, case: Case) -> tuple[bool | None, bool | None, bool | None]:
+    """The first three of `Seen`, with more bits while some element is not narrow.
 
     A formula such as 1 - O**2 of a saturated unit loses all of the first 200 bits.
     """
     # E with undecided signs both ways: up to there another slope is as right as the exact one.
     E = bound_of(case, "stranger").gradient_kink.tolist()
-    differs = far = None
+    differs = far = rounded = None
+    floats = Planted(name).gradients(case)
+    assert isinstance(floats, Gradients)
+    assert floats.gradient is not None
+    values = floats.gradient.tolist()
     for bits in _BITS:
         wrong = _in_balls(name, case, bits)
         if isinstance(wrong, NotExactly):
@@ -173,11 +181,14 @@ def _differs(name: str, case: Case) -> tuple[bool | None, bool | None]:
             right = pass_of(case, both=False).gradient
             apart = [abs(a - b) for a, b in zip(wrong, right, strict=True)]
             differs = any(x > 0 for x in apart)
-            far = any(x > _TIMES_THE_BOUND * e for x, e in zip(apart, E, strict=True))
+            there = [x > _TIMES_THE_BOUND * e for x, e in zip(apart, E, strict=True)]
+            own = [abs(v - w) <= e for v, w, e in zip(values, wrong, E, strict=True)]
+            far = any(x and inside for x, inside in zip(there, own, strict=True))
+            rounded = any(there) and not far
             if all(map(_narrow, (*wrong, *right))):
-                return differs, far
+                return differs, far, rounded
     # Where wide balls only touch, nobody knows; where they are apart, that is proved all the same.
-    return differs or None, far or None
+    return differs or None, far or None, rounded or None
 
 
 def _narrow(ball: arb) -> bool:
