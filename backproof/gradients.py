@@ -58,8 +58,9 @@ class Gradients:
         infinity where an element was not estimated at all; of an exact answer the proved radius
     gradient_low, step_low: (P,) of an exact answer alone: what its rounding to float64 left over,
         so that |x - exact| is |(x - gradient) - gradient_low|
-    gradient_span, step_span: (P,) of an exact answer at a kink: how far from it a value may lie
-        that takes other slopes there, and is right as well
+    gradient_ends: (2, P) of an exact answer at a kink: the smallest and the largest value that
+        other slopes there lead to, which are right as well
+    kinks: how many units of how many rows stand on a kink, together
     """
 
     gradient: Vector | None
@@ -68,8 +69,8 @@ class Gradients:
     step_bar: Vector | None = None
     gradient_low: Vector | None = None
     step_low: Vector | None = None
-    gradient_span: Vector | None = None
-    step_span: Vector | None = None
+    gradient_ends: NDArray[np.float64] | None = None
+    kinks: int = 0
 
 
 @dataclass(frozen=True)

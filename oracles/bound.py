@@ -14,16 +14,17 @@ for float32 too: the witness computes in float64, where u is smaller still, on t
 (a float32 is exact in float64), so it lies within the E_X of u = 2**-24 with room to spare.
 
 Kinks. Where rounding cannot decide the sign of z under relu or leaky_relu, `gradient` takes the
-witness' sign (z > 0 or not), `gradient_kink` allows both. elu with alpha = 1 has no kink.
+witness' sign (z > 0 or not), and `reach` says between which ends a gradient lies that has any slope
+there from the one below to the one above (`bound_kinks.py`). elu with alpha = 1 has no kink.
 
 Assumed: sums in any order, with or without fused multiply-add; exp, tanh and their like within
 C u, which `elementary.py` measures on the machine that runs; flushing of subnormals allowed;
 inputs exact (`Case` refuses subnormals).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from backproof.case import Case
 from backproof.errors import BackproofError
 from backproof.gradients import Vector, flat
 from oracles.bound_blocks import Block, blocks_of
+from oracles.bound_kinks import Between, Slopes, backward_both_ways
 from oracles.bound_losses import DELTAS, Output, WithError, g, product
 from oracles.bound_tables import (
     FAMILIES,
@@ -48,18 +50,35 @@ from oracles.bound_tables import (
 )
 
 
+class Reach(NamedTuple):
+    """Where right gradients lie if undecided signs are taken either way: all (P,).
+
+    low, high: the ends of the exact ones   E: how far from its exact one any of them may lie, and
+        how uncertain the ends are, so that right ones lie in [low - 2E, high + 2E]
+    units: how many signs are undecided, each row of the batch counted
+    """
+
+    low: Vector
+    high: Vector
+    E: Vector
+    units: int
+
+
 @dataclass(frozen=True, eq=False)
 class Bound:
     """How far any right implementation of a family may lie from the exact gradient of one case.
 
     gradient: (P,) E with undecided kinks resolved as the witness did; infinite: nothing is certain
-    gradient_kink: (P,) E with undecided signs taken both ways, >= gradient
+    gradient_kink: (P,) how far two right answers may lie apart, undecided signs taken either way;
+        >= gradient, and the same array where all signs are decided
     witness: (P,) the witness' own gradient in float64
+    reach: where undecided signs lead; None where all are decided
     """
 
     gradient: Vector
     gradient_kink: Vector
     witness: Vector
+    reach: Reach | None = None
 
 
 def bound_of(case: Case, family: str = "numpy") -> Bound:
@@ -77,13 +96,25 @@ def bounds_of(cases: Sequence[Case], family: str = "numpy") -> list[Bound]:
     if family not in FAMILIES:
         raise BackproofError(f"`family` is {family!r}; use one of {', '.join(FAMILIES)}.")
     rules = FAMILIES[family]
-    smooth = _passed(cases, rules, kink=False)
-    kinked = [i for i, own in enumerate(smooth) if own.kinked]
-    both_ways = _passed([cases[i] for i in kinked], rules, kink=True)
-    largest = [own.E for own in smooth]  # without an undecided sign it is the same E
-    for i, own in zip(kinked, both_ways, strict=True):
-        largest[i] = np.maximum(smooth[i].E, own.E)
-    return [Bound(own.E, E, own.gradient) for own, E in zip(smooth, largest, strict=True)]
+    smooth = _by_case(cases, lambda block: _forward_and_backward(block, rules))
+    kinked = [i for i, own in enumerate(smooth) if own.undecided]
+    reaches = _by_case([cases[i] for i in kinked], lambda block: _both_ways(block, rules))
+    bounds = [Bound(own.E, own.E, own.gradient) for own in smooth]
+    for i, reach in zip(kinked, reaches, strict=True):
+        bounds[i] = _with_reach(bounds[i], reach)
+    return bounds
+
+
+def _with_reach(bound: Bound, reach: Reach) -> Bound:
+    known = np.isfinite(reach.E)
+    low, high = np.where(known, reach.low, -np.inf), np.where(known, reach.high, np.inf)
+    with np.errstate(all="ignore"):
+        apart = _finished(high - low + 3.0 * reach.E)
+    return replace(
+        bound,
+        gradient_kink=np.maximum(bound.gradient, apart),
+        reach=Reach(low, high, np.maximum(bound.gradient, reach.E), reach.units),
+    )
 
 
 def step_bound(case: Case, bound_vector: Vector, step: Vector, step_form: str) -> Vector:
@@ -110,31 +141,28 @@ def _finished(E: Array) -> Array:
 
 
 class Passed(NamedTuple):
-    """What one pass found for one case: (P,) gradient and E, and whether a sign is undecided."""
+    """What one pass found for one case: (P,) gradient and E, and how many signs are undecided."""
 
     gradient: Vector
     E: Vector
-    kinked: bool
+    undecided: int
 
 
-def _passed(cases: Sequence[Case], family: Family, *, kink: bool) -> list[Passed]:
+Found = TypeVar("Found", Passed, Reach)
+
+
+def _by_case(cases: Sequence[Case], one_pass: Callable[[Block], Sequence[Found]]) -> list[Found]:
     """One pass over all cases, block by block, in the order of the cases."""
-    found: dict[int, Passed] = {}
+    found: dict[int, Found] = {}
     for positions, block in blocks_of(cases):
         with np.errstate(all="ignore"):
-            gradient, E, kinked = _forward_and_backward(block, family, kink)
-        vectors = block.unpadded(gradient), block.unpadded(_finished(E)), kinked.tolist()
-        found.update(zip(positions, map(Passed, *vectors), strict=True))
+            found.update(zip(positions, one_pass(block), strict=True))
     return [found[position] for position in range(len(cases))]
 
 
-def _forward_and_backward(block: Block, family: Family, kink: bool) -> tuple[Array, Array, Mask]:
-    """The witness' forward and backward pass, with an E beside every value.
-
-    Returns the gradient and its E, laid out as the parameters, and (K,) whether a sign is
-    undecided.
-    """
-    rows, Z, kinked = _forward(block, family, kink)
+def _forward_and_backward(block: Block, family: Family) -> list[Passed]:
+    """The witness' forward and backward pass, with an E beside every value."""
+    rows, Z, undecided = _forward(block, family, kink=False)
     gradient, E = np.zeros_like(block.parameters), np.zeros_like(block.parameters)
     at_output = F3_output_deltas(
         block, family, _of_outputs(block, Z), Row(*_of_outputs(block, rows))
@@ -152,14 +180,62 @@ def _forward_and_backward(block: Block, family: Family, kink: bool) -> tuple[Arr
             G = F6_outputs_below(D, block.W(layer), block.fan_out(layer), precision)
             S = _part((rows[layer - 1].s, rows[layer - 1].Es), slice(alive))
             D = _real(F4_delta(G, S, precision), block.neurons[layer - 1][:alive])
-    return gradient, E, kinked
+    vectors = block.unpadded(gradient), block.unpadded(_finished(E)), _counts(block, undecided)
+    return [Passed(*own) for own in zip(*vectors, strict=True)]
 
 
-def _forward(block: Block, family: Family, kink: bool) -> tuple[list[Row], list[WithError], Mask]:
-    """The row of every layer (X is that of layer 0), Z of every layer, and (K,) undecided signs."""
+def _both_ways(block: Block, family: Family) -> list[Reach]:
+    """The same with every slope that an undecided sign allows (`bound_kinks.py`)."""
+    rows, Z, undecided = _forward(block, family, kink=True)
+    below = [_lower_slopes(block, layer) for layer in range(len(rows))]
+    slopes = [
+        Slopes(
+            np.where(either, low, row.s),
+            np.where(either, 1.0, row.s),
+            np.where(either, 0.0, row.Es),
+        )
+        for row, low, either in zip(rows, below, undecided, strict=True)
+    ]
+    at_output = _of_outputs(block, slopes)
+    row = Row(*_of_outputs(block, rows))
+    lower, higher = (
+        F3_output_deltas(block, family, _of_outputs(block, Z), row._replace(s=s, Es=at_output[2]))
+        for s in at_output[:2]
+    )
+    D = Between(
+        np.minimum(lower[0], higher[0]),
+        np.maximum(lower[0], higher[0]),
+        np.maximum(lower[1], higher[1]),
+    )
+    low, high, E = backward_both_ways(block, [(row.o, row.Eo) for row in rows], slopes, D)
+    vectors = (block.unpadded(array) for array in (low, high, _finished(E)))
+    return [Reach(*own) for own in zip(*vectors, _counts(block, undecided), strict=True)]
+
+
+def _lower_slopes(block: Block, layer: int) -> Array:
+    """(alive, 1, 1): the slope below zero of a layer with a kink; of another it has no meaning."""
+    slopes = np.zeros((block.alive[layer] if layer else len(block.cases), 1, 1))
+    leaky = block.activations[layer].get("leaky_relu")
+    if leaky is not None:
+        slopes[leaky] = block.slope[leaky]
+    return slopes
+
+
+def _counts(block: Block, undecided: Sequence[Mask]) -> list[int]:
+    counts = np.zeros(len(block.cases), dtype=np.int64)
+    for own in undecided:
+        counts[: len(own)] += own.sum(axis=(1, 2))
+    counted: list[int] = counts.tolist()
+    return counted
+
+
+def _forward(
+    block: Block, family: Family, *, kink: bool
+) -> tuple[list[Row], list[WithError], list[Mask]]:
+    """Of every layer (X is layer 0): the row, Z, and where its signs are undecided."""
     nothing = np.zeros_like(block.X)
     rows, Z = [Row(block.X, nothing, nothing, nothing)], [(nothing, nothing)]
-    kinked = np.zeros(len(block.cases), dtype=bool)
+    undecided = [np.zeros(block.X.shape, dtype=bool)]
     for layer in range(1, block.depth + 1):
         alive = block.alive[layer]
         O = _part((rows[-1].o, rows[-1].Eo), slice(alive))
@@ -168,8 +244,8 @@ def _forward(block: Block, family: Family, kink: bool) -> tuple[list[Row], list[
         Z.append(F1_weighted_sum(O, block.W(layer), block.b(layer), terms, precision))
         row, signs = F2_activated(block, layer, Z[-1], family, kink)
         rows.append(row)
-        kinked[:alive] |= signs
-    return rows, Z, kinked
+        undecided.append(signs)
+    return rows, Z, undecided
 
 
 def _of_outputs(block: Block, layers: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
@@ -197,10 +273,10 @@ def F1_weighted_sum(
 def F2_activated(
     block: Block, layer: int, Z: WithError, family: Family, kink: bool
 ) -> tuple[Row, Mask]:
-    """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and which cases are at a kink."""
+    """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and where signs are undecided."""
     z, E = Z
     row = Row(*(np.zeros_like(z) for _ in Row._fields))
-    kinked = np.zeros(len(z), dtype=bool)
+    signs = np.zeros(z.shape, dtype=bool)
     for name, cases in block.activations[layer].items():
         precision, neurons = block.precision.of(cases), block.neurons[layer][cases]
         box = Box(z[cases], E[cases], precision, block.slope[cases], family, kink)
@@ -209,8 +285,8 @@ def F2_activated(
         row.o[cases], row.Eo[cases] = _real((o, closed(Eo, precision)), neurons)
         row.s[cases], row.Es[cases] = s, closed(Es, precision)
         if name in KINKED:
-            kinked[cases] = (undecided(box) & neurons).any(axis=(1, 2))
-    return row, kinked
+            signs[cases] = undecided(box) & neurons
+    return row, signs
 
 
 def F3_output_deltas(block: Block, family: Family, Z: tuple[Array, ...], row: Row) -> WithError:

@@ -15,7 +15,7 @@ from backproof.ball import working
 from backproof.case import Case
 from backproof.exact_arithmetic import Ask, Balls, NotExactly, exact_answer
 from backproof.gradients import Vector
-from oracles.exact_network import pass_of
+from oracles.exact_network import ends_of, pass_of
 
 # An element's word. "rounded": right but for float constants that were rounded when the program was
 # written or began, such as 1 / 7. "kink": the value with other slopes at z = 0, as right as ours.
@@ -91,7 +91,7 @@ def _but_for_constants(case: Case, accused: Accused, found: Certified) -> Certif
     if isinstance(answer, NotExactly):
         return found
     with working(found.bits + _AHEAD):
-        exact = pass_of(case, both=True).gradient
+        exact = _any_slope(case)
         if any(not a.overlaps(b) for a, b in zip(answer, exact, strict=True)):
             return found
     words = tuple("rounded" if word == "wrong" else word for word in found.words)
@@ -104,12 +104,17 @@ def _compared(case: Case, ours: Balls, bits: int) -> Certified:
         exact = convention.gradient
         if len(ours) != len(exact):
             raise ValueError(f"`accused` gave {len(ours)} elements, expected {len(exact)}.")
-        any_slope = pass_of(case, both=True).gradient if convention.tied else exact
+        any_slope = _any_slope(case) if convention.kinks else exact
         words = tuple(map(_word, ours, exact, any_slope))
         relative = np.array([_relative(a, b) for a, b in zip(ours, exact, strict=True)])
     open_ones = words.count("undecided")
     note = f"{open_ones} elements are undecided at {bits} bits" if open_ones else ""
     return Certified(words, relative, bits, note)
+
+
+def _any_slope(case: Case) -> list[arb]:
+    """Balls that hold the gradient for every slope at every kink."""
+    return [low.union(high) for low, high in ends_of(case)]
 
 
 def _word(ours: arb, exact: arb, any_slope: arb) -> str:

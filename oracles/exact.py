@@ -13,11 +13,12 @@ from itertools import pairwise
 
 import numpy as np
 from flint import arb, ctx
+from numpy.typing import NDArray
 
 from backproof.case import Case
 from backproof.casefiles import case_hash
 from backproof.gradients import Failure, Gradients, Vector
-from oracles.exact_network import Balls, Pass, pass_of
+from oracles.exact_network import Balls, Pass, ends_of, pass_of
 
 # Working precisions, in bits. The first is enough for nearly every case; at the last a number of
 # ordinary size has a radius below the smallest float64, so only a sum that is exactly zero without
@@ -54,7 +55,7 @@ class Exact:
 
     def gradients(self, case: Case) -> Gradients | Failure:
         """Both as float64 vectors (P,) with their `_low`, their radius in `_bar`, and at a kink the
-        half-width of what is right as well in `_span`."""
+        ends of what is right as well in `gradient_ends`."""
         if not self.judges(case):
             return Failure(
                 "skipped",
@@ -67,7 +68,7 @@ class Exact:
             steps = [-(alpha * ball) for ball in found.gradient]
             # Both at once: NumPy's calls cost as much as their work here.
             hi, lo, radius = (half.reshape(2, -1) for half in _rounded(found.gradient + steps))
-            span = _span(case, hi[0]) if found.tied else None
+            ends = _ends(case) if found.kinks else None
         return Gradients(
             gradient=hi[0],
             step=hi[1],
@@ -75,8 +76,8 @@ class Exact:
             step_low=lo[1],
             gradient_bar=radius[0],
             step_bar=radius[1],
-            gradient_span=span,
-            step_span=None if span is None else np.nextafter(float(case.alpha) * span, np.inf),
+            gradient_ends=ends,
+            kinks=found.kinks,
         )
 
     def gradients_of(self, cases: Sequence[Case]) -> list[Gradients | Failure]:
@@ -139,13 +140,15 @@ def _rounded(balls: Balls) -> tuple[Vector, Vector, Vector]:
     return hi, lo, radius + 2.0**-1073  # a subnormal part is lost
 
 
-def _span(case: Case, values: Vector) -> Vector:
-    """How far from `values` a gradient may lie that takes other slopes at the kinks, (P,).
+def _ends(case: Case) -> NDArray[np.float64]:
+    """(2, P): between which float64 all gradients lie that take some slope at each kink."""
+    rounded = (_outward(low, high) for low, high in ends_of(case))
+    return np.array(list(rounded)).reshape(-1, 2).T
 
-    Every slope between the two, unit by unit, row by row: the ends of one interval that holds them.
-    """
-    wide = pass_of(case, both=True).gradient
-    ends = np.array([(float(ball.lower()), float(ball.upper())) for ball in wide]).reshape(-1, 2)
-    with np.errstate(all="ignore"):
-        span = (np.abs(ends - values[:, None]) + 2.0 * np.spacing(np.abs(ends))).max(axis=1)
-    return np.where(np.isfinite(span), span, np.inf)
+
+def _outward(low: arb, high: arb) -> tuple[float, float]:
+    if not (low.is_finite() and high.is_finite()):
+        return -np.inf, np.inf
+    below, above = float(low.lower()), float(high.upper())
+    below = below if arb(below) <= low else float(np.nextafter(below, -np.inf))
+    return below, above if arb(above) >= high else float(np.nextafter(above, np.inf))

@@ -11,6 +11,7 @@ Matrices are `arb_mat`, whose products run in C; elementwise work goes over thei
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -29,21 +30,24 @@ class Pass(NamedTuple):
     """What one pass found.
 
     gradient: balls of dLoss/dW and dLoss/db, (P,) in the order of `slots_of`
-    tied: some unit stands exactly on a kink, z = 0
+    kinks: how many units of how many rows, together, stand on a kink, z = 0, or too near to tell
     undecided: the balls of some unit on a kink are too wide to tell
     """
 
     gradient: Balls
-    tied: bool
+    kinks: int
     undecided: bool
 
 
 class Layer(NamedTuple):
-    """W_l as a matrix, and of its output O_l the matrix and the slopes g_l'(Z_l)."""
+    """W_l and Z_l as matrices, of its output O_l the matrix and the slopes g_l'(Z_l), and which of
+    these stand on a kink."""
 
     W: arb_mat
+    Z: arb_mat
     O: arb_mat
     slopes: Balls
+    kinks: list[int]
 
 
 def pass_of(case: Case, *, both: bool) -> Pass:
@@ -52,24 +56,69 @@ def pass_of(case: Case, *, both: bool) -> Pass:
     both: a unit on a kink, or too near to tell, has any slope between its two; otherwise it has
         that of z <= 0, the convention of every side
     """
+    layers = _forward(case, both=both)
+    kinks = [layer.Z.entries()[i] for layer in layers for i in layer.kinks]
+    undecided = not all(z.is_zero() for z in kinks)
+    return Pass(_gradient(case, layers), len(kinks), undecided)
+
+
+# 2**8 choices at most; a unit of a row more doubles them.
+MOST_KINKS = 8
+
+
+def ends_of(case: Case) -> list[tuple[arb, arb]]:
+    """The smallest and the largest gradient, element by element, of all slopes at kinks.
+
+    The gradient is linear in each slope, so its ends are at choices of one end or the other for
+    each: all are tried where they are at most 2**MOST_KINKS. Otherwise every slope is a ball that
+    holds both, which may allow more than any choice does.
+    """
+    layers = _forward(case, both=False)
+    places = [(l, i) for l, layer in enumerate(layers) for i in layer.kinks]
+    if len(places) > MOST_KINKS:
+        return [(ball.lower(), ball.upper()) for ball in pass_of(case, both=True).gradient]
+    found = [
+        _gradient(case, _chosen(layers, dict(zip(places, choice, strict=True))))
+        for choice in product((False, True), repeat=len(places))
+    ]
+    return [
+        (_least(balls), -_least([-ball for ball in balls])) for balls in zip(*found, strict=True)
+    ]
+
+
+def _least(balls: Sequence[arb]) -> arb:
+    least = balls[0].lower()
+    for ball in balls[1:]:
+        least = least.min(ball.lower())
+    return least
+
+
+def _chosen(layers: Sequence[Layer], steep: dict[tuple[int, int], bool]) -> list[Layer]:
+    """The same with the slope 1 at each kink that is `steep`, and the convention's elsewhere."""
+    return [
+        layer._replace(slopes=[ONE if steep.get((l, i)) else s for i, s in enumerate(layer.slopes)])
+        for l, layer in enumerate(layers)
+    ]
+
+
+def _forward(case: Case, *, both: bool) -> list[Layer]:
     activated = _activations(case, both=both)
-    O, Z = _matrix(case.arrays.X), None
+    O = _matrix(case.arrays.X)
     layers: list[Layer] = []
-    tied = undecided = False
     for W, b, name in zip(case.arrays.weights, case.arrays.biases, case.activations, strict=True):
         weights = _matrix(W)
         Z = O * weights if b is None else O * weights + _ones(case.n, 1) * _matrix(b[None])
         z = Z.entries()
-        if name in _KINKED:
-            ties = [x for x in z if not (x > 0 or x < 0)]
-            tied |= bool(ties)
-            undecided |= not all(x.is_zero() for x in ties)
+        kinks = [i for i, x in enumerate(z) if not (x > 0 or x < 0)] if name in _KINKED else []
         # softmax is not elementwise: it is taken together with the loss, from Z.
         points = [activated[name](x) for x in z] if name != "softmax" else [(x, ONE) for x in z]
         O = arb_mat(case.n, W.shape[1], [o for o, _ in points])
-        layers.append(Layer(weights, O, [s for _, s in points]))
-    assert Z is not None  # a case has at least one layer
-    return Pass(_backward(case, layers, _output_delta(case, Z, layers[-1])), tied, undecided)
+        layers.append(Layer(weights, Z, O, [s for _, s in points], kinks))
+    return layers
+
+
+def _gradient(case: Case, layers: Sequence[Layer]) -> Balls:
+    return _backward(case, layers, _output_delta(case, layers[-1].Z, layers[-1]))
 
 
 def _backward(case: Case, layers: Sequence[Layer], delta: arb_mat) -> Balls:

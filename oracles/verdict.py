@@ -4,7 +4,8 @@ Two right answers differ by rounding alone, and `bound.py` proves how much that 
 verdict is a comparison with E_a + E_b; there is no rtol and no atol here. The words are those of
 `backproof.names.VERDICTS`:
 
-    agree <= E_smooth < kink <= E_ambiguous < wrong
+    agree: within E_a + E_b, undecided signs resolved as the witness did
+    kink: not so, but either side is where some choice of slopes at z = 0 leads (`bound_kinks.py`)
 
 uninformative: the bound is as large as the value, so agreement says nothing
 inconclusive: overflow, a probability rounded to 0 or 1, or nobody is left to decide
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from backproof.case import Case
 from backproof.gradients import Gradients, Vector, slots_of
 from backproof.names import VERDICTS
-from oracles.bound import Bound, step_bound
+from oracles.bound import Bound, Reach, step_bound
 
 Codes = NDArray[np.int8]
 
@@ -41,14 +42,16 @@ _LARGE_BESIDE_ARRAY = 64.0
 class Opinion:
     """One side's values of one quantity, each with how far it may be off.
 
-    values, bound, kink: (P,); kink >= bound is the bound with ambiguous signs taken both ways
+    values, bound: (P,)
+    reach: where the values of a right side may be if signs are undecided; None if they are not, and
+        for an estimate, which knows nothing of signs
     estimate: True where the bound is a finite difference's own bar, no proof
     low: (P,) of the exact answer: what `values` lost when they became float64; None for the others
     """
 
     values: Vector
     bound: Vector
-    kink: Vector
+    reach: Reach | None = None
     estimate: bool = False
     low: Vector | None = None
 
@@ -85,32 +88,45 @@ def opinions_of(case: Case, answer: Gradients, step_form: str, bound: Bound) -> 
     """A side's answer with its bounds, per quantity it shows ("gradient", "step")."""
     opinions = {}
     if answer.gradient is not None:
-        opinions["gradient"] = _by_own_account(
-            answer.gradient, answer.gradient_bar, answer.gradient_low, answer.gradient_span
-        ) or Opinion(answer.gradient, bound.gradient, bound.gradient_kink)
+        opinions["gradient"] = (
+            _by_own_account(case, answer, "gradient")
+            if answer.gradient_bar is not None
+            else Opinion(answer.gradient, bound.gradient, bound.reach)
+        )
     if answer.step is not None:
-        opinions["step"] = _by_own_account(
-            answer.step, answer.step_bar, answer.step_low, answer.step_span
-        ) or _of_step(case, answer.step, step_form, bound)
+        opinions["step"] = (
+            _by_own_account(case, answer, "step")
+            if answer.step_bar is not None
+            else _of_step(case, answer.step, step_form, bound)
+        )
     return opinions
 
 
-def _by_own_account(
-    values: Vector, bar: Vector | None, low: Vector | None, span: Vector | None
-) -> Opinion | None:
+def _by_own_account(case: Case, answer: Gradients, quantity: str) -> Opinion:
     """An estimate or the exact answer, which say themselves how far they may be off."""
-    if bar is None:
-        return None
-    return Opinion(values, bar, bar if span is None else bar + span, estimate=low is None, low=low)
+    values, bar, low = (getattr(answer, quantity + end) for end in ("", "_bar", "_low"))
+    reach = None
+    if answer.gradient_ends is not None:
+        least, most = answer.gradient_ends
+        reach = Reach(least, most, np.zeros_like(bar), answer.kinks)
+        reach = reach if quantity == "gradient" else _stepped(case, reach, 0.0 * bar)
+    return Opinion(values, bar, reach, estimate=low is None, low=low)
 
 
 def _of_step(case: Case, step: Vector, step_form: str, bound: Bound) -> Opinion:
     # The step is held against what it should be, not against what it is.
     should_be = -case.alpha * bound.witness
-    smooth, kink = (
-        step_bound(case, E, should_be, step_form) for E in (bound.gradient, bound.gradient_kink)
-    )
-    return Opinion(step, smooth, kink)
+    E = step_bound(case, bound.gradient, should_be, step_form)
+    if bound.reach is None:
+        return Opinion(step, E)
+    low, high, of_gradient, _ = bound.reach
+    Es = [step_bound(case, of_gradient, -case.alpha * end, step_form) for end in (low, high)]
+    return Opinion(step, E, _stepped(case, bound.reach, np.maximum(*Es)))
+
+
+def _stepped(case: Case, reach: Reach, E: Vector) -> Reach:
+    """Where -alpha times the gradient may be; with alpha the ends change places."""
+    return Reach(-case.alpha * reach.high, -case.alpha * reach.low, E, reach.units)
 
 
 def compare(case: Case, quantity: str, a: Opinion, b: Opinion, witness: Vector) -> Comparison:
@@ -118,12 +134,12 @@ def compare(case: Case, quantity: str, a: Opinion, b: Opinion, witness: Vector) 
     size = np.abs(witness) * (case.alpha if quantity == "step" else 1.0)
     with np.errstate(all="ignore"):
         apart = _apart(a, b)
-        bound, kink = a.bound + b.bound, _kink(a, b)
-        codes = _codes(apart, bound, kink, a, b)
+        bound, at_kink = a.bound + b.bound, _at_kink(a, b)
+        codes = _codes(apart, bound, at_kink, a, b)
         hollow = (bound >= size / 2) & (bound > _large_beside_array(case, size))
         both_zero = (a.values == 0) & (b.values == 0)
         codes[(codes == AGREE) & hollow & ~both_zero] = UNINFORMATIVE
-        errors = apart / np.where(codes == KINK, kink, bound)
+        errors = apart / np.where(codes == KINK, _farthest(a, b), bound)
         ulps = apart / _spacing(case, np.maximum(np.abs(a.values), np.abs(b.values)))
     # Equal values whose bound is zero (0/0) are as near as can be.
     errors[apart == 0] = 0.0
@@ -146,22 +162,64 @@ def _apart(a: Opinion, b: Opinion) -> Vector:
     return np.abs(difference)
 
 
-def _kink(a: Opinion, b: Opinion) -> Vector:
-    """How far apart two sides may lie that take different slopes at a kink.
+def _at_kink(a: Opinion, b: Opinion) -> NDArray[np.bool_]:
+    """Where each side is right for some choice of slopes, and a choice makes a difference."""
+    matters = np.zeros(a.values.shape, dtype=bool)
+    for side in (a, b):
+        if side.reach is not None:
+            low, high, E, _ = side.reach
+            # The ends of the exact answer are rounded outwards: one is above the other anyway.
+            rounding = 2.0 * np.spacing(np.maximum(np.abs(low), np.abs(high)))
+            matters |= (high - low > rounding) if side.exact else (high > low) | (E > side.bound)
+    return matters & _reached(a, b) & _reached(b, a)
 
-    Two float sides may each have left the exact gradient of the convention by their own kink. The
-    exact answer has that convention: the other one's kink reaches every choice from there, and so
-    does the exact interval, widened by what rounding does without a choice.
+
+def _reached(side: Opinion, other: Opinion) -> NDArray[np.bool_]:
+    """Where `side` has a value that some choice of slopes leads to.
+
+    Its own reach says so, of all signs that its rounding may not decide. The exact answer knows
+    only units that stand on the kink itself, but those choice by choice: where these are all, it
+    says so too. A side without undecided signs has made no choice, so only the other one's reach is
+    there to hold it against; the bar of an estimate has to meet it.
     """
-    if a.exact or b.exact:
-        return np.maximum(a.kink + b.bound, a.bound + b.kink)
-    return a.kink + b.kink
+    if side.exact:
+        return np.ones(side.values.shape, dtype=bool)
+    reaches = [side.reach]
+    if side.reach is None or (
+        other.exact and other.reach is not None and other.reach.units == side.reach.units
+    ):
+        reaches.append(other.reach)
+    reached = np.ones(side.values.shape, dtype=bool)
+    margin = _margin(side)
+    for reach in reaches:
+        if reach is not None:
+            reached &= side.values >= reach.low - reach.E - margin
+            reached &= side.values <= reach.high + reach.E + margin
+    return reached
 
 
-def _codes(apart: Vector, bound: Vector, kink: Vector, a: Opinion, b: Opinion) -> Codes:
+def _margin(side: Opinion) -> Vector:
+    """How far a side may lie from the exact value of its own choice."""
+    return side.bound if side.reach is None or side.exact else side.reach.E
+
+
+def _farthest(a: Opinion, b: Opinion) -> Vector:
+    """How far apart two sides may lie that are both right at a kink."""
+    apart = _margin(a) + _margin(b)
+    reaches = [side.reach for side in (a, b) if side.reach is not None]
+    if reaches:
+        low = np.min([reach.low - reach.E for reach in reaches], axis=0)
+        high = np.max([reach.high + reach.E for reach in reaches], axis=0)
+        apart = apart + (high - low)
+    return apart
+
+
+def _codes(
+    apart: Vector, bound: Vector, at_kink: NDArray[np.bool_], a: Opinion, b: Opinion
+) -> Codes:
     estimate = a.estimate or b.estimate
     codes = np.full(apart.shape, OUTSIDE if estimate else WRONG, dtype=np.int8)
-    codes[apart <= kink] = KINK
+    codes[at_kink] = KINK
     codes[apart <= bound] = AGREE
     # Where the bound is finite, a right implementation cannot have overflowed: a NaN is wrong.
     codes[~np.isfinite(bound)] = INCONCLUSIVE

@@ -21,6 +21,12 @@ _SILU = Case((4, 3, 5, 2), ("tanh", "silu", "identity"), n=6, seed=6)
 _MSE = Case((4, 3, 2), ("tanh", "tanh"), "mean_squared_error", n=5, seed=7)
 _SOFTMAX = Case((4, 3, 5), ("tanh", "softmax"), n=2, seed=8)
 _CLASSES = Case((4, 3, 5), ("tanh", "softmax"), "cross_entropy", n=2, seed=9)
+# Whole numbers, so that some units stand on z = 0 exactly, in one layer or in two.
+_KINK = Case((3, 4, 2), ("relu", "identity"), regime="integers", n=5, seed=1)
+_KINKS = Case((3, 4, 4, 2), ("relu", "relu", "identity"), regime="integers", n=5, seed=13)
+_LEAKY_KINK = Case(
+    (3, 4, 2), ("leaky_relu", "identity"), regime="integers", n=5, slope=1 / 4, seed=1
+)
 _BINARY = Case((4, 3, 2), ("tanh", "sigmoid"), "binary_cross_entropy", n=5, seed=10)
 
 _1 = ("dW_1", "db_1")
@@ -168,6 +174,27 @@ PLANTED = (
         (("np.where(Z > 0, 1.0, 0.0)", "np.where(Z < 0, 1.0, 0.0)"),),
         _RELU,
         _12,
+    ),
+    PlantedBug(
+        "relu_kink_minus_1",
+        "relu' at z = 0 is -1: no subgradient, those are 0 to 1",
+        (("np.where(Z > 0, 1.0, 0.0)", "np.where(Z == 0, -1.0, np.where(Z > 0, 1.0, 0.0))"),),
+        _KINK,
+        _1,
+    ),
+    PlantedBug(
+        "relu_kink_2",
+        "relu' at z = 0 is 2, in two layers",
+        (("np.where(Z > 0, 1.0, 0.0)", "np.where(Z == 0, 2.0, np.where(Z > 0, 1.0, 0.0))"),),
+        _KINKS,
+        _12,
+    ),
+    PlantedBug(
+        "leaky_relu_kink_minus_1",
+        "leaky_relu' at z = 0 is -1: no subgradient, those are its slope to 1",
+        (("np.where(Z > 0, 1.0, slope)", "np.where(Z == 0, -1.0, np.where(Z > 0, 1.0, slope))"),),
+        _LEAKY_KINK,
+        _1,
     ),
     PlantedBug(
         "tanh_derivative",

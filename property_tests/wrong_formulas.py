@@ -76,6 +76,7 @@ _FROM_PLANTED = tuple(
     for bug in PLANTED
     if bug.verdict == "wrong"
     and bug.name not in (*_NO_FORMULA, "other_weights", "through_gradient")  # need equal widths
+    and "_kink_" not in bug.name  # differ at a tie alone: `harness/test_kinks.py`
 )
 FORMULAS = tuple(WrongFormula(bug, _claims(bug.case)) for bug in (*_FROM_PLANTED, *_MORE))
 # The example as it is: a control, in which nothing may differ.
