@@ -26,6 +26,14 @@ PYPROJECT = ROOT / "pyproject.toml"
 INTERRUPTED = "the setup has begun and not ended\n"
 REPORT = ROOT / "reports" / "out"
 
+AFTER_TESTS = (
+    "one test again: python -m nox -s tests -- ID, with its ID from the lines FAILED above",
+    "all that failed again: python -m nox -s tests -- --last-failed",
+    "the same random cases again: add the --hypothesis-seed that the first lines above name",
+    "what the tests are: CONTRIBUTING.md, `Tests`; what the verdicts mean: README.md, "
+    "`Reading a verdict`",
+)
+
 GROUPS = nox.project.dependency_groups(
     nox.project.load_toml(PYPROJECT), "test", "lint", "types", "build"
 )
@@ -66,7 +74,12 @@ def workshop(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["workshop"])
 def tests(session: nox.Session) -> None:
     """Run all tests with pytest; `-- --hypothesis-profile=nightly` looks longer."""
-    _in_workshop(session, "-m", "pytest", "property_tests", *session.posargs)
+    try:
+        # Which folder, pyproject.toml says: so a test that is named after `--` runs alone.
+        _in_workshop(session, "-m", "pytest", *session.posargs)
+    finally:  # also and above all where one failed
+        for line in AFTER_TESTS:
+            session.log(line)
 
 
 @nox.session(venv_backend="none", requires=["workshop"])
