@@ -15,6 +15,9 @@ from pathlib import Path
 
 SUITE = ("reference_impl", "oracles", "property_tests", "reports")
 
+# What the suite reads besides its modules; a build that packs Python files alone would lose it.
+DATA = ("reports/style.css",)
+
 # What `pip install backproof` may put into an environment: itself, its dependencies, and theirs.
 SMALL_INSTALL = {
     "backproof", "numpy", "python-flint",
@@ -45,7 +48,8 @@ def strangers(names: list[str]) -> list[str]:
 
 def missing(names: list[str]) -> list[str]:
     """Parts of the suite that a wheel lacks."""
-    return [part for part in SUITE if f"backproof/_suite/{part}/__init__.py" not in names]
+    parts = [part for part in SUITE if f"backproof/_suite/{part}/__init__.py" not in names]
+    return parts + [path for path in DATA if f"backproof/_suite/{path}" not in names]
 
 
 def written(names: list[str]) -> list[str]:
