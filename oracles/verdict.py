@@ -7,6 +7,8 @@ verdict is a comparison with E_a + E_b; there is no rtol and no atol here. The w
     agree: within E_a + E_b, undecided signs resolved as the witness did
     kink: not so, but either side is where some choice of slopes at z = 0 leads (`bound_kinks.py`)
 
+Where nothing rounds (`integers.py`) E is zero, and only the same number agrees.
+
 uninformative: the bound is as large as the value, so agreement says nothing
 inconclusive: overflow, a probability rounded to 0 or 1, or nobody is left to decide
 A finite difference's bar is an estimate, so outside it an element is only OUTSIDE until
@@ -24,6 +26,7 @@ from backproof.case import Case
 from backproof.gradients import Gradients, Vector, slots_of
 from backproof.names import VERDICTS
 from oracles.bound import Bound, Reach, step_bound
+from oracles.integers import exact_step, exactly_computable
 
 Codes = NDArray[np.int8]
 
@@ -87,6 +90,8 @@ class Comparison:
 def opinions_of(case: Case, answer: Gradients, step_form: str, bound: Bound) -> dict[str, Opinion]:
     """A side's answer with its bounds, per quantity it shows ("gradient", "step")."""
     opinions = {}
+    if exactly_computable(case):
+        bound = _without_rounding(bound)
     if answer.gradient is not None:
         opinions["gradient"] = (
             _by_own_account(case, answer, "gradient")
@@ -100,6 +105,11 @@ def opinions_of(case: Case, answer: Gradients, step_form: str, bound: Bound) -> 
             else _of_step(case, answer.step, step_form, bound)
         )
     return opinions
+
+
+def _without_rounding(bound: Bound) -> Bound:
+    nothing, reach = np.zeros_like(bound.gradient), bound.reach
+    return replace(bound, gradient=nothing, reach=reach and reach._replace(E=nothing))
 
 
 def _by_own_account(case: Case, answer: Gradients, quantity: str) -> Opinion:
@@ -116,6 +126,10 @@ def _by_own_account(case: Case, answer: Gradients, quantity: str) -> Opinion:
 def _of_step(case: Case, step: Vector, step_form: str, bound: Bound) -> Opinion:
     # The step is held against what it should be, not against what it is.
     should_be = -case.alpha * bound.witness
+    if step_form == "direct" and exact_step(case) and exactly_computable(case):
+        nothing = bound.gradient
+        reach = None if bound.reach is None else _stepped(case, bound.reach, nothing)
+        return Opinion(step, nothing, reach)
     E = step_bound(case, bound.gradient, should_be, step_form)
     if bound.reach is None:
         return Opinion(step, E)

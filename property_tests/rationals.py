@@ -17,7 +17,7 @@ from property_tests.space import Claims
 PIECEWISE_LINEAR = ("identity", "relu", "leaky_relu")
 
 # Integers and quarters, slopes of 1/4, alphas that are powers of two: nothing ever needs rounding
-# while the sums stay below 2**53 of their last bit (`within_budget`).
+# while the sums stay below 2**53 of their last bit (`oracles.integers.exactly_computable`).
 EXACT = Claims(
     activations=PIECEWISE_LINEAR,
     losses=("half_squared_error",),
@@ -67,27 +67,3 @@ def gradient_of_half_squared_error(case: Case) -> Fractions:
 def floats_of(fractions: Fractions) -> Vector:
     """The nearest float64 of each."""
     return fractions.astype(np.float64)
-
-
-def within_budget(case: Case) -> bool:
-    """True if no sum of the pass can need more than 53 bits, in whatever order it is added.
-
-    A quarter costs two bits after the point: one for each number multiplied in, one for each slope
-    of 1/4. What every partial sum stays below is the same sum with all signs positive.
-    """
-    arrays = case.arrays
-    digits = 2 if case.regime == "fractions" else 0
-    top, bits = np.abs(arrays.X), digits
-    tops, most = [(top, bits)], 0.0
-    for layer, (W, b) in enumerate(zip(arrays.weights, arrays.biases, strict=True)):
-        top = top @ np.abs(W) + (0 if b is None else np.abs(b))
-        bits += digits + 2 * (case.activations[layer] == "leaky_relu")
-        tops.append((top, bits))
-    G, bits = top + np.abs(arrays.Y), bits
-    for layer in reversed(range(case.depth)):
-        bits += 2 * (case.activations[layer] == "leaky_relu")
-        below, below_bits = tops[layer]
-        most = max(most, (below.T @ G).max() * 2.0 ** (below_bits + bits))
-        most = max(most, G.sum(axis=0).max() * 2.0**bits)
-        G, bits = G @ np.abs(arrays.weights[layer]).T, bits + digits
-    return most < 2.0**53 and all((top * 2.0**b).max() < 2.0**53 for top, b in tops)

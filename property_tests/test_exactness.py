@@ -6,6 +6,7 @@ from hypothesis import given
 
 from backproof.case import Case
 from backproof.gradients import Side
+from oracles.integers import exactly_computable
 from property_tests.asking import assert_same, both_of, gradient_of, witness
 from property_tests.derived import with_arrays
 from property_tests.rationals import (
@@ -13,12 +14,11 @@ from property_tests.rationals import (
     floats_of,
     gradient_of_half_squared_error,
     outputs_of,
-    within_budget,
 )
 from property_tests.sides import REFERENCE
 from property_tests.strategies import cases
 
-SMALL = cases(claims=EXACT).filter(within_budget)
+SMALL = cases(claims=EXACT).filter(exactly_computable)
 
 
 def small_integers_are_exact(subject: Side, case: Case) -> None:
