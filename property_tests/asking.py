@@ -1,6 +1,7 @@
 """How a property asks a side, and how it says what is wrong: subject, element, ours, theirs, by."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 
 import numpy as np
 import pytest
@@ -15,6 +16,37 @@ from property_tests.sides import oracles_named
 
 # Unit roundoff of the float64 in which properties add up what a side has answered.
 U = 2.0**-53
+
+
+class Share:
+    """How much of what a test looks at says anything, over all its examples: enough, or it fails.
+
+    Without it a property that forgives what it cannot judge would pass where it judges nothing.
+    """
+
+    def __init__(self, at_least: float, of: str) -> None:
+        self._at_least, self._of, self._seen = at_least, of, list[float]()
+
+    def add(self, part: float, whole: float = 1) -> None:
+        """One example's; each weighs the same, and one without anything to look at nothing."""
+        if whole:
+            self._seen.append(part / whole)
+
+    def required(self, test: Callable[..., None]) -> Callable[..., None]:
+        """The test, which then fails as well where the mean of the shares is too small."""
+
+        @wraps(test)
+        def counted(*arguments: object, **named: object) -> None:
+            __tracebackhide__ = True
+            self._seen.clear()
+            test(*arguments, **named)
+            mean = sum(self._seen) / len(self._seen) if self._seen else 0.0
+            assert mean >= self._at_least, (
+                f"only {mean:.0%} {self._of}, over {len(self._seen)} examples; "
+                f"{self._at_least:.0%} are needed for the test to say anything"
+            )
+
+        return counted
 
 
 def gradient_of(subject: Side, case: Case) -> Vector:

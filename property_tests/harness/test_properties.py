@@ -96,7 +96,7 @@ def given_only(part: Callable[[Any, Any], tuple[Any, Any]]) -> Side:
     return Called("planted", backprop)
 
 
-def said_of(check: Callable[..., None], *strategies: st.SearchStrategy[Any]) -> str:
+def said_of(check: Callable[..., object], *strategies: st.SearchStrategy[Any]) -> str:
     """What the property says when it fails on the smallest case that Hypothesis finds."""
 
     @seed(3)
