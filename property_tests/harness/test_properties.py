@@ -336,7 +336,8 @@ def test_a_momentum_that_nobody_asked_for_is_seen_in_training() -> None:
 
     said = trained(with_momentum)
     assert said.startswith("planted: dW_1[0, 0] = ")
-    assert "but the step at these weights says" in said
+    # Two laws see it, and which of them fails first depends on what was drawn.
+    assert re.search(r"but (the step at these weights|training for \d+ epochs) says", said)
 
 
 def test_training_that_stops_an_epoch_early_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
