@@ -188,6 +188,8 @@ def sigmoid(box: Box) -> Parts:
     e = np.exp(-box.a)
     o, s = np.where(box.z >= 0.0, 1.0, e) / (1.0 + e), e / (1.0 + e) ** 2
     r0, L1 = (C + 3.0) * u * o + 2.0 * eta, bell(box.nearest)
+    if box.family.usual:  # (1 + tanh(z / 2)) / 2
+        r0 = r0 + by_tanh(box)
     change = np.abs(1.0 - 2.0 * o) + 5.0 * (r0 + L1 * box.E) + ROOM
     r1 = change * r0 + 5.0 * u * s + 2.0 * eta
     if box.family.usual:  # sigma(z) * sigma(-z), exp(-z) * o * o
@@ -195,11 +197,24 @@ def sigmoid(box: Box) -> Parts:
     return Parts(o, s, r0, L1, r1, change * L1)
 
 
+def by_tanh(box: Box) -> Array:
+    """What sigma = (1 + t) / 2 with t = tanh(z / 2) rounds more: C u|t| / 2 is absolute in the left
+    tail, where 1 + t cancels. |t| = 1 - 2 sigma there; on the right the relative C sigma holds it.
+    A derivative (1 - t*t) / 4 rounds t*t as well, by u / 4.
+    """
+    return (0.5 * C + 0.25) * box.u * sigma(-box.low)
+
+
 def tanh(box: Box) -> Parts:
     """g' = 1/cosh^2 = 4 sigma'(2z). s = 1 - o*o: a change d of o changes it by d (2o + d)."""
     u, eta = box.u, box.eta
     o, s = np.tanh(box.z), 4.0 * bell(2.0 * box.a)
     r0, L1 = C * u * np.abs(o) + eta, 4.0 * bell(2.0 * box.nearest)
+    if box.family.usual:
+        # (a - b) / (a + b) with a = exp(z), b = exp(-z): both err by C u, which moves o by
+        # 2ab / (a + b)^2 = g' / 2 each; a^2 instead rounds once more. 2 sigma(2z) - 1: C u g' / 2,
+        # and 4u sigma, 2u at z = 0.
+        r0 = r0 + (C + 1.0) * u * L1
     Eo = r0 + L1 * box.E
     change = 2.0 * np.abs(o) + 5.0 * Eo + ROOM
     r1 = change * r0 + 2.0 * u * (np.abs(o) + 2.0 * Eo) ** 2 + 5.0 * u * s + 2.0 * eta
@@ -257,6 +272,8 @@ def softplus(box: Box) -> Parts:
     r1 = (C + 3.0) * u * s + 2.0 * eta
     if box.family.autodiff:  # JAX: exp(z - o); o rounds, and what log1p and exp err stands there
         r1 = r1 + (2.0 * box.farthest + 2.0 * C) * u * s
+    if box.family.usual:  # 1 - exp(-o): C, and what o itself errs, times exp(-o) = sigma(-z)
+        r1 = r1 + (C + 1.0 + 2.0 * C * (o + box.radius)) * u * sigma(-box.low)
     if box.family.usual:  # log(1 + exp(z))
         r0 = r0 + (C + 2.0) * u
     return Parts(o, s, r0, sigma(box.high), r1, bell(box.nearest))
@@ -311,6 +328,8 @@ def silu(box: Box) -> Parts:
     if box.family.usual:  # o + sigma (1 - o)
         r1 = r1 + 4.0 * u * up * (1.0 + far)
     r0 = (C + 4.0) * u * np.abs(o) + (1.0 + far) * eta
+    if box.family.usual:  # sigma by tanh; it moves s by q - z sigma times as much
+        r0, r1 = r0 + far * by_tanh(box), r1 + (q + far * up) * by_tanh(box)
     bend = bell(box.nearest) * np.maximum(2.0, box.nearest)  # decreases with |z|
     steep = np.abs(s) + r1 + bend * (box.radius + ROOM)
     return Parts(o, s, r0, steep, r1 + (2.0 + far) * eta, bend)

@@ -48,6 +48,20 @@ def _sigmoid_exp(z: Rounded, positive: bool) -> Rounded:
     return rounded.exp(-z) * o * o
 
 
+def _sigmoid_by_tanh(z: Rounded, _: bool) -> Rounded:
+    return 0.5 * (1.0 + rounded.tanh(0.5 * z))
+
+
+def _sigmoid_by_tanh_slope(z: Rounded, positive: bool) -> Rounded:
+    o = _sigmoid_by_tanh(z, positive)
+    return o * (1.0 - o)
+
+
+def _sigmoid_by_tanh_square(z: Rounded, _: bool) -> Rounded:
+    t = rounded.tanh(0.5 * z)
+    return 0.25 * (1.0 - t * t)
+
+
 def _tanh(z: Rounded, _: bool) -> Rounded:
     return rounded.tanh(z)
 
@@ -65,6 +79,29 @@ def _tanh_factors(z: Rounded, _: bool) -> Rounded:
 def _tanh_cosh(z: Rounded, _: bool) -> Rounded:
     c = rounded.cosh(z)
     return 1.0 / (c * c)
+
+
+def _tanh_of_exps(z: Rounded, positive: bool) -> Rounded:
+    """(a - b) / (a + b) with a = exp(z), b = exp(-z), both divided by the larger: the same errors
+    move it by as much, and one more, while an interval of it stays narrow where a is large."""
+    m = _magnitude(z, positive)
+    r = rounded.exp(-m) * rounded.exp(-m)
+    o = (1.0 - r) / (1.0 + r)
+    return o if positive else -o
+
+
+def _tanh_by_sigmoid(z: Rounded, positive: bool) -> Rounded:
+    return 2.0 * _sigma_plain(2.0 * z, positive) - 1.0
+
+
+def _slope_of(f: Formula) -> Formula:
+    """1 - o * o."""
+
+    def slope(z: Rounded, positive: bool) -> Rounded:
+        o = f(z, positive)
+        return 1.0 - o * o
+
+    return slope
 
 
 def _leaky(z: Rounded, positive: bool) -> Rounded:
@@ -106,6 +143,14 @@ def _softplus_slope_of_o(z: Rounded, positive: bool) -> Rounded:
 
 def _softplus_log(z: Rounded, _: bool) -> Rounded:
     return rounded.log(1.0 + rounded.exp(z))
+
+
+def _softplus_slope_by_exp(z: Rounded, positive: bool) -> Rounded:
+    return 1.0 - rounded.exp(-_softplus(z, positive))
+
+
+def _softplus_log_slope_by_exp(z: Rounded, positive: bool) -> Rounded:
+    return 1.0 - rounded.exp(-_softplus_log(z, positive))
 
 
 def _erf(z: Rounded) -> Rounded:
@@ -161,6 +206,15 @@ def _silu_slope_of_o(z: Rounded, positive: bool) -> Rounded:
     return o + sigma * (1.0 - o)
 
 
+def _silu_by_tanh(z: Rounded, positive: bool) -> Rounded:
+    return z * _sigmoid_by_tanh(z, positive)
+
+
+def _silu_by_tanh_slope(z: Rounded, positive: bool) -> Rounded:
+    sigma = _sigmoid_by_tanh(z, positive)
+    return sigma * (1.0 + z * (1.0 - sigma))
+
+
 def _softsign(z: Rounded, positive: bool) -> Rounded:
     return z / (1.0 + _magnitude(z, positive))
 
@@ -187,11 +241,20 @@ Pairs = dict[str, tuple[tuple[Formula, Formula], ...]]
 FORMULAS: dict[str, Pairs] = {
     "sigmoid": {
         "numpy": ((_sigma, _sigmoid_slope), (_sigma_plain, _sigmoid_slope_plain)),
-        "stranger": ((_sigma, _sigmoid_both_tails), (_sigma_plain, _sigmoid_exp)),
+        "stranger": (
+            (_sigma, _sigmoid_both_tails),
+            (_sigma_plain, _sigmoid_exp),
+            (_sigmoid_by_tanh, _sigmoid_by_tanh_slope),
+            (_sigmoid_by_tanh, _sigmoid_by_tanh_square),
+        ),
     },
     "tanh": {
         "numpy": ((_tanh, _tanh_slope), (_tanh, _tanh_factors)),
-        "stranger": ((_tanh, _tanh_cosh),),
+        "stranger": (
+            (_tanh, _tanh_cosh),
+            (_tanh_of_exps, _slope_of(_tanh_of_exps)),
+            (_tanh_by_sigmoid, _slope_of(_tanh_by_sigmoid)),
+        ),
     },
     "leaky_relu": {"numpy": ((_leaky, _leaky_slope),)},
     "elu": {
@@ -202,13 +265,18 @@ FORMULAS: dict[str, Pairs] = {
     "softplus": {
         "numpy": ((_softplus, _sigma), (_softplus, _sigma_plain)),
         "any": ((_softplus, _softplus_slope_of_o),),
-        "stranger": ((_softplus_log, _sigma),),
+        "stranger": (
+            (_softplus_log, _sigma),
+            (_softplus, _softplus_slope_by_exp),
+            (_softplus_log, _softplus_log_slope_by_exp),
+            (_softplus, _sigmoid_by_tanh),
+        ),
     },
     "gelu": {"numpy": ((_gelu, _gelu_slope), (_gelu_halved, _gelu_slope_by_constant))},
     "silu": {
         "numpy": ((_silu, _silu_slope), (_silu_quotient, _silu_slope)),
         "any": ((_silu, _silu_slope_by_product),),
-        "stranger": ((_silu, _silu_slope_of_o),),
+        "stranger": ((_silu, _silu_slope_of_o), (_silu_by_tanh, _silu_by_tanh_slope)),
     },
     "softsign": {
         "numpy": ((_softsign, _softsign_slope), (_softsign, _softsign_slope_squared)),
@@ -232,6 +300,10 @@ def _scaled(D: Rounded, roundings: int) -> Rounded:
 def _difference(z: Rounded, positive: bool, Y: Rounded) -> Rounded:
     """sigma(z) - Y, its mean in two steps."""
     return _scaled(_sigma(z, positive) - Y, 2)
+
+
+def _difference_by_tanh(z: Rounded, positive: bool, Y: Rounded) -> Rounded:
+    return _scaled(_sigmoid_by_tanh(z, positive) - Y, 4)
 
 
 def _difference_on_probabilities(z: Rounded, positive: bool, Y: Rounded) -> Rounded:
@@ -261,7 +333,7 @@ def _fractions(z: Rounded, positive: bool, Y: Rounded) -> Rounded:
 BINARY: dict[str, tuple[WithLabel, ...]] = {
     "numpy": (_difference, _difference_on_probabilities),
     "any": (_terms, _terms_with_sign),
-    "stranger": (_fractions,),
+    "stranger": (_fractions, _difference_by_tanh),
 }
 
 
