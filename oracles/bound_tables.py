@@ -193,7 +193,7 @@ def sigmoid(box: Box) -> Parts:
     change = np.abs(1.0 - 2.0 * o) + 5.0 * (r0 + L1 * box.E) + ROOM
     r1 = change * r0 + 5.0 * u * s + 2.0 * eta
     if box.family.usual:  # sigma(z) * sigma(-z), exp(-z) * o * o
-        r1 = r1 + (2.0 * C + 4.0) * u * s
+        r1 = r1 + (2.0 * C + 1.0) * u * s
     return Parts(o, s, r0, L1, r1, change * L1)
 
 
@@ -219,7 +219,7 @@ def tanh(box: Box) -> Parts:
     change = 2.0 * np.abs(o) + 5.0 * Eo + ROOM
     r1 = change * r0 + 2.0 * u * (np.abs(o) + 2.0 * Eo) ** 2 + 5.0 * u * s + 2.0 * eta
     if box.family.usual:  # 1 / cosh(z)**2
-        r1 = r1 + (2.0 * C + 3.0) * u * s
+        r1 = r1 + 2.0 * C * u * s
     return Parts(o, s, r0, L1, r1, change * L1)
 
 
@@ -255,12 +255,12 @@ def elu(box: Box) -> Parts:
     o, s = np.where(box.z > 0.0, box.z, np.expm1(z)), np.exp(z)
     L1 = np.exp(np.minimum(box.high, 0.0))
     r0 = below * (C * u * np.abs(o) + eta)
-    r1 = below * ((C + 2.0) * u * s + eta)
+    r1 = below * (C * u * s + eta)
     if box.family.autodiff:  # JAX differentiates expm1 as o + 1
-        r1 = r1 + below * u * (C * np.abs(o) + 1.0)
+        r1 = r1 + below * u * C * np.abs(o)
     if box.family.usual:  # exp(z) - 1, and o + 1 of that
-        r0 = r0 + below * u * (C * s + 1.0)
-        r1 = r1 + below * u * (C + 2.0)
+        r0 = r0 + below * u * C * s
+        r1 = r1 + below * u * s
     return Parts(o, s, r0, L1, r1, below * L1)
 
 
@@ -268,14 +268,14 @@ def softplus(box: Box) -> Parts:
     """o = max(z, 0) + log1p(exp(-|z|)), s = sigma(z), g'' = sigma'(z)."""
     u, eta = box.u, box.eta
     o, s = np.maximum(box.z, 0.0) + np.log1p(np.exp(-box.a)), sigma(box.z)
-    r0 = (2.0 * C + 3.0) * u * o + 3.0 * eta
+    r0 = 2.0 * C * u * o + 3.0 * eta
     r1 = (C + 3.0) * u * s + 2.0 * eta
     if box.family.autodiff:  # JAX: exp(z - o); o rounds, and what log1p and exp err stands there
         r1 = r1 + (2.0 * box.farthest + 2.0 * C) * u * s
     if box.family.usual:  # 1 - exp(-o): C, and what o itself errs, times exp(-o) = sigma(-z)
         r1 = r1 + (C + 1.0 + 2.0 * C * (o + box.radius)) * u * sigma(-box.low)
     if box.family.usual:  # log(1 + exp(z))
-        r0 = r0 + (C + 2.0) * u
+        r0 = r0 + 2.0 * u
     return Parts(o, s, r0, sigma(box.high), r1, bell(box.nearest))
 
 
@@ -291,7 +291,7 @@ def gelu(box: Box) -> Parts:
     o, s = box.z * Phi, Phi + box.z * phi(a)
     tail = far * phi(near)
     rPhi = u * (0.5 * (C * erf + 2.0) + 2.0 * tail)
-    r1 = rPhi + u * (C + 2.0 * far**2 + 5.0) * tail + 2.0 * u * np.abs(s)
+    r1 = rPhi + u * (C + 2.0 * far**2) * tail + 2.0 * u * np.abs(s)
     r0 = far * rPhi + 2.0 * u * np.abs(o) + (1.0 + far) * eta
     bend = phi(near) * (2.0 + near**2)  # decreases with |z|
     steep = np.abs(s) + r1 + bend * (box.radius + ROOM)
@@ -324,9 +324,7 @@ def silu(box: Box) -> Parts:
     q = 1.0 + box.z * sigma(-box.z)
     o, s = box.z * sigma(box.z), sigma(box.z) * q
     q = np.abs(q) + 1.2 * box.radius
-    r1 = u * up * ((C + 3.0) * q + far * ((C + 3.0) * up + 4.0 * rest) + 3.0 * q)
-    if box.family.usual:  # o + sigma (1 - o)
-        r1 = r1 + 4.0 * u * up * (1.0 + far)
+    r1 = u * up * ((C + 3.0) * q + far * ((C + 3.0) * up + 4.0 * rest))
     r0 = (C + 4.0) * u * np.abs(o) + (1.0 + far) * eta
     if box.family.usual:  # sigma by tanh; it moves s by q - z sigma times as much
         r0, r1 = r0 + far * by_tanh(box), r1 + (q + far * up) * by_tanh(box)

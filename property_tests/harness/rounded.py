@@ -31,6 +31,7 @@ class Rounded:
 
     def __init__(self, value: Interval, moved: dict[int, Interval], lost: Array | float) -> None:
         self.value, self.moved, self.lost = value, moved, lost
+        self.constant: float | None = None  # a number of the formula itself
 
     @property
     def error(self) -> Array:
@@ -40,21 +41,29 @@ class Rounded:
     def __neg__(self) -> "Rounded":
         return Rounded(-self.value, {k: -d for k, d in self.moved.items()}, self.lost)
 
-    def __add__(self, other: Any) -> "Rounded":
+    def __add__(self, other: Any) -> Any:
+        if not _joins(other):
+            return NotImplemented
         x = rounded(other)
         return _new(self.value + x.value, (self, interval(1.0)), (x, interval(1.0)))
 
-    def __sub__(self, other: Any) -> "Rounded":
+    def __sub__(self, other: Any) -> Any:
+        if not _joins(other):
+            return NotImplemented
         return self + -rounded(other)
 
     def __rsub__(self, other: Any) -> "Rounded":
         return rounded(other) + -self
 
-    def __mul__(self, other: Any) -> "Rounded":
+    def __mul__(self, other: Any) -> Any:
+        if not _joins(other):
+            return NotImplemented
         x = rounded(other)
         return _new(self.value * x.value, (self, x.value), (x, self.value))
 
-    def __truediv__(self, other: Any) -> "Rounded":
+    def __truediv__(self, other: Any) -> Any:
+        if not _joins(other):
+            return NotImplemented
         x = rounded(other)
         quotient = self.value / x.value
         return _new(quotient, (self, 1.0 / x.value), (x, -quotient / x.value))
@@ -65,13 +74,19 @@ class Rounded:
     __radd__, __rmul__ = __add__, __mul__
 
 
+def _joins(other: Any) -> bool:
+    return isinstance(other, Rounded | float | int)
+
+
 def exact(value: Interval) -> Rounded:
     return Rounded(value, {}, 0.0)
 
 
 def constant(value: float) -> Rounded:
     """A number that no float holds: it rounds once."""
-    return _new(interval(value))
+    made = _new(interval(value))
+    made.constant = value
+    return made
 
 
 def rounded(x: Any) -> Rounded:
@@ -95,11 +110,18 @@ def _new(value: Interval, *inputs: tuple[Rounded, Interval], errs: float = 1.0) 
 
 
 def _function(
-    f: Callable[[Interval], Interval], slope: Callable[[Interval, Interval], Interval]
-) -> Callable[[Rounded], Rounded]:
-    """An elementary function; `slope` is its derivative from x and f(x)."""
+    name: str,
+    f: Callable[[Interval], Interval],
+    slope: Callable[[Interval, Interval], Interval],
+) -> Callable[[Any], Any]:
+    """An elementary function; `slope` is its derivative from x and f(x).
 
-    def called(x: Rounded) -> Rounded:
+    Numbers of another kind have it as a method, so that they can go through the same formulas.
+    """
+
+    def called(x: Any) -> Any:
+        if not isinstance(x, Rounded):
+            return getattr(x, name)()
         value = f(x.value)
         return _new(value, (x, slope(x.value, value)), errs=ALLOWED)
 
@@ -115,10 +137,10 @@ def _erf_slope(x: Interval, _: Interval) -> Interval:
     return (2.0 / np.sqrt(np.pi)) * intervals.exp(-(x**2)) * Interval(1 - 1e-15, 1 + 1e-15)
 
 
-exp = _function(intervals.exp, lambda x, y: y)
-expm1 = _function(intervals.expm1, lambda x, y: y + 1.0)
-log = _function(intervals.log, lambda x, y: 1.0 / x)
-log1p = _function(intervals.log1p, lambda x, y: 1.0 / (1.0 + x))
-tanh = _function(intervals.tanh, lambda x, y: 1.0 - y**2)
-cosh = _function(_cosh, lambda x, y: intervals.exp(x) - y)
-erf = _function(intervals.erf, _erf_slope)
+exp = _function("exp", intervals.exp, lambda x, y: y)
+expm1 = _function("expm1", intervals.expm1, lambda x, y: y + 1.0)
+log = _function("log", intervals.log, lambda x, y: 1.0 / x)
+log1p = _function("log1p", intervals.log1p, lambda x, y: 1.0 / (1.0 + x))
+tanh = _function("tanh", intervals.tanh, lambda x, y: 1.0 - y**2)
+cosh = _function("cosh", _cosh, lambda x, y: intervals.exp(x) - y)
+erf = _function("erf", intervals.erf, _erf_slope)

@@ -162,6 +162,13 @@ def proof(claims: Claims, domain: Domain) -> Proof:
     return Proof(total, None)
 
 
+def fails(claims: Claims, boxes: Cells) -> bool:
+    """Whether a claim fails in one of some boxes that have no size of their own."""
+    with _normal_on_intervals():
+        boxes = _to_prove(boxes)
+        return any(_fails_alone(claims, boxes, positive).any() for positive in (True, False))
+
+
 def row_claims(name: str, family: str, domain: Domain) -> Claims:
     """L1, L2, r0, r1 of one activation. leaky_relu has rounding alone."""
     edges = _grid(domain)
