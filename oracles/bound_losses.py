@@ -153,8 +153,9 @@ def cross_entropy(out: Output) -> WithError:
     Through the logits: the error of p, g(d) of the sum of Y and two roundings of its product with
     p, then 6 of D (F3 and F4).
     On probabilities, G = -Y/p and D_i = p_i (G_i - sum_k p_k G_k): p cancels against the *same* p,
-    so -Y_i comes back after 6 roundings, and p_i sum(Y) with the error of p_i and d + 6 roundings
-    of the sum; the whole Jacobian, diag(p) - p p', takes two more.
+    so -Y_i comes back after 3 roundings, quotient, difference, product, and p_i sum(Y) with the
+    error of p_i and one more for p_k G_k and d - 1 for the sum. In the whole Jacobian,
+    (diag(p) - p p') G, -Y_i itself goes through the sum.
     That holds until a p under a label becomes 0; a stranger's code may divide 0 by 0 elsewhere.
     """
     precision, factor = out.precision, out.factor
@@ -167,7 +168,8 @@ def cross_entropy(out: Output) -> WithError:
     E = Ep * np.abs(labels) * (1.0 + 4.0 * u)
     shares = (p + 2.0 * Ep) * sizes
     if out.loss == "cross_entropy" and out.family.probabilities:
-        E = E + u * (8.0 * np.abs(out.Y) + (out.width + 8.0) * shares)
+        own = out.width + 3.0 if out.family.usual else 3.0
+        E = E + u * (own * np.abs(out.Y) + (out.width + 3.0) * shares)
         lost = _may_be_zero(least, out) & out.neurons
         lost = lost if out.family.usual else lost & (out.Y != 0.0)
         E = np.where(lost.any(axis=-1, keepdims=True), np.inf, E)  # the sum takes it everywhere
@@ -182,11 +184,12 @@ def softmax(out: Output) -> Probabilities:
 
     The z move log p_i by E_i + log sum_k p_k exp(+-E_k), and that logarithm lies within
     sum_k p_k E_k exp(E_k) of 0 (it is at least sum p E by Jensen, at most sum p (exp E - 1)), and
-    within max E. Roundings: t, C for exp, d for the sum, the quotient; written
-    exp(t - log(sum)), as log_softmax does, twice t and log d, and C for the logarithm.
+    within max E. Roundings: t_i and C for exp, the same in the sum, on the average that p is, and d
+    for its additions and the quotient. Written exp(t - log(sum)), as log_softmax does, the
+    logarithm, at most log d, adds C and the difference 1 of it, and of t_i once more.
     p_k of the exact z, and of any z_hat, is at most p_k exp(3 max E) times the witness' rounding.
     """
-    precision, d = out.precision, out.width
+    precision, d, C = out.precision, out.width, bound_tables.C
     E = _real(out.EZ, out)
     t, exps = _shifted(out)
     total = exps.sum(axis=-1, keepdims=True)
@@ -196,8 +199,9 @@ def softmax(out: Output) -> Probabilities:
     sizes = _real(np.abs(t) + 2.0 * (E + spread), out)
     # |t| exp(-|t|) <= 1/e, whatever z_hat is.
     each = np.minimum(p * np.exp(2.0 * (E + spread)) * sizes, np.exp(-1.0))
-    each_once = 2.0 * each.sum(-1, keepdims=True) + d + 3.0 * bound_tables.C + 3.0
-    rounding = 2.0 * sizes + 2.0 * np.log(d) + each_once
+    rounding = sizes + each.sum(-1, keepdims=True) + d + 2.0 * C
+    if out.family.autodiff or out.family.usual:  # exp(t - log(sum))
+        rounding = rounding + sizes + (C + 1.0) * np.log(d)
     rounding = precision.u * rounding
     moved = (p * np.exp(2.0 * E + spread + rounding) * E).sum(axis=-1, keepdims=True)
     relative = rounding + E + np.minimum(spread, moved)

@@ -283,7 +283,7 @@ def gelu(box: Box) -> Parts:
     """o = z Phi(z), s = Phi(z) + z phi(z), g'' = phi(z) (2 - z*z); Phi = (1 + erf(z/sqrt 2)) / 2.
 
     Phi: erf errs by C u, its argument by 2u (and Phi' = phi), the sum by u.
-    phi: an error of z*z*u in the exponent, C for exp, 5 for the products and constants.
+    phi: an error of z*z*u in the exponent, C for exp; Phi has room for the rest.
     """
     a, near, far, u, eta = box.a, box.nearest, box.farthest, box.u, box.eta
     Phi, erf = _normal(box.z)
@@ -316,8 +316,9 @@ def _each(function: Callable[[float], float], x: Array) -> Array:
 def silu(box: Box) -> Parts:
     """o = z sigma, s = sigma q with q = 1 + z (1 - sigma), g'' = sigma' (2 - z tanh(z/2)).
 
-    An error of sigma moves s by q - z sigma times as much; 1 - sigma, its product with z and the
-    sum round, in whatever order, by 4 a (1 - sigma) + 3q. |q'| < 1.2.
+    An error of sigma moves s by q - z sigma times as much; 1 - sigma and its product with z round
+    by less than 4 a (1 - sigma), and the 3 that r0 of sigma grants has room for the rest.
+    |q'| < 1.2.
     """
     far, u, eta = box.farthest, box.u, box.eta
     up, rest = sigma(box.high), sigma(-box.low)  # the largest sigma and 1 - sigma of the box
