@@ -38,8 +38,8 @@ class Certified:
 
     words: of `WORDS`, one per element, (P,); empty where it could not run
     relative: (P,) how far the two formulas lie apart, |ours - exact| / |exact|, as a float64: of a
-        formula that is right, at most what the two radii leave open; NaN where unknown, infinite
-        where the exact value is zero and ours is not
+        formula that is right, at most what the two radii leave open; zero where no float can tell
+        either from zero; NaN where unknown, infinite where the exact value is zero and ours is not
     bits: the working precision that decided
     note: why it could not run, or why an element is undecided; otherwise empty
     """
@@ -126,15 +126,20 @@ def _word(ours: arb, exact: arb, any_slope: arb) -> str:
 
 
 def _narrow(ball: arb) -> bool:
-    # A ball around zero that is not exactly zero has no relative width; what no float can tell
-    # from zero will do.
-    return bool(ball.rad() <= abs(ball.mid()) * _NEGLIGIBLE or ball.abs_upper() < 2.0**-1074)
+    # A ball around zero that is not exactly zero has no relative width.
+    return bool(ball.rad() <= abs(ball.mid()) * _NEGLIGIBLE) or _is_no_float(ball)
+
+
+def _is_no_float(ball: arb) -> bool:
+    """Whether no float64 can tell the number from zero."""
+    return bool(ball.abs_upper() < 2.0**-1074)
 
 
 def _relative(ours: arb, exact: arb) -> float:
     if not (ours.is_finite() and exact.is_finite()):
         return float("nan")
-    apart = float((ours - exact).abs_upper() / abs(exact.mid())) if exact.mid() != 0 else None
-    if apart is None:
+    if _is_no_float(ours) and _is_no_float(exact):
+        return 0.0
+    if exact.mid() == 0:
         return 0.0 if ours.overlaps(exact) else float("inf")
-    return apart
+    return float((ours - exact).abs_upper() / abs(exact.mid()))
