@@ -92,7 +92,8 @@ _MOST_SCALE = {"float64": 12, "float32": 4}
 # Only a `saturated` case may multiply its weights by more than 2**2.
 _MOST_UNSATURATED = 2
 # Losses that divide by a probability: where it is rounded to 0 or 1, right code has no answer. The
-# numbers of `integers`, and of `fractions` in deep nets, are so large that they seldom have one.
+# numbers of `saturated` and `integers`, and of `fractions` in deep nets, are so large that they
+# seldom have one. (A user's own case may be as large as they like: the bound says what is lost.)
 _ON_PROBABILITIES = ("binary_cross_entropy", "cross_entropy")
 
 
@@ -258,7 +259,7 @@ def _up_to(field: str, options: Sequence[int], most: int) -> Sequence[int]:
 def _regimes(loss: str, depth: int) -> Sequence[str]:
     if loss not in _ON_PROBABILITIES:
         return REGIMES
-    large = ("integers",) if depth == 1 else ("integers", "fractions")
+    large = ("saturated", "integers", *(() if depth == 1 else ("fractions",)))
     return tuple(regime for regime in REGIMES if regime not in large)
 
 
