@@ -18,7 +18,7 @@ from rich.text import Text
 
 from backproof import names
 from backproof.gradients import Failure, slots_of
-from backproof.records import CaseLine, PairRecord, ResultLine, Run
+from backproof.records import CaseLine, PairRecord, ParameterRecord, ResultLine, Run
 from backproof.replayed import Replayed
 
 _PIPE_WIDTH = 1000
@@ -177,11 +177,19 @@ def sentence(pair: PairRecord) -> str:
     if worst is None:
         return f"{pair.failed} gave no answer: {pair.failure}"
     place = f"{_DISPLAY[worst.parameter]}_{worst.layer}[{', '.join(map(str, worst.index))}]"
-    beyond = f"{worst.error_in_bounds:.3g} times the bound"
     return (
         f"{pair.a}: {place} = {worst.value_a!r}, but {pair.b} says {worst.value_b!r} "
-        f"(layer {worst.layer}, {beyond if worst.error_in_bounds < math.inf else 'no number'})"
+        f"(layer {worst.layer}, {_beyond(worst)})"
     )
+
+
+def _beyond(worst: ParameterRecord) -> str:
+    """How far two values lie apart; the bound is 0 in a case in which no operation rounds."""
+    if not math.isfinite(worst.value_a - worst.value_b):
+        return "no number"
+    if worst.bound == 0.0:
+        return "where nothing rounds"
+    return f"{worst.error_in_bounds:.3g} times the bound"
 
 
 def _shape(case: CaseLine) -> str:

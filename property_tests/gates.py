@@ -15,6 +15,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 import argparse  # noqa: E402
+import atexit  # noqa: E402
 import multiprocessing  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -93,7 +94,9 @@ class Docket:
 @cache
 def _pool(jobs: int) -> Any:
     # Spawned, for the threads of torch and JAX do not survive a fork.
-    return multiprocessing.get_context("spawn").Pool(jobs)
+    pool = multiprocessing.get_context("spawn").Pool(jobs)
+    atexit.register(pool.terminate)  # left alone, it complains when the interpreter is half gone
+    return pool
 
 
 def _block(

@@ -200,7 +200,9 @@ def _sentence(pairs: list[PairRecord]) -> Markup:
         tag("code", pair.b),
         " has ",
         tag("code", repr(worst.value_b)),
-        f". They lie {short(worst.error_in_bounds)} times as far apart as rounding explains.",
+        ". Nothing rounds in this case: they should be the same."
+        if worst.bound == 0.0
+        else f". They lie {short(worst.error_in_bounds)} times as far apart as rounding explains.",
     )
 
 

@@ -20,7 +20,7 @@ UNANSWERED = [bug for bug in PLANTED if bug.verdict == "error"]
 SENTENCE = re.compile(
     r"(?P<name>\w+): (?P<parameter>d[Wb])_(?P<layer>\d)\[(?P<index>[\d, ]+)\] = (?P<value>\S+), "
     r"but torch_autograd says (?P<other>\S+) "
-    r"\(layer (?P<again>\d), (\S+ times the bound|no number)\)"
+    r"\(layer (?P<again>\d), (\S+ times the bound|no number|where nothing rounds)\)"
 )
 
 
