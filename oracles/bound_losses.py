@@ -92,7 +92,8 @@ def squared_error_of_softmax(out: Output) -> WithError:
     """D_i = p_i (G_i - c) with c = sum_k G_k p_k.
 
     c: each product and the sum round by g(d + 1). H = G - c rounds once; written p G - p c, as
-    frameworks do, both products round. Where p nears 1, H cancels: u|G| of it remains, rightly.
+    frameworks do, both products round, and both may underflow. Where p nears 1, H cancels: u|G| of
+    it remains, rightly.
     """
     u, eta = out.precision.u, out.precision.eta
     p, Ep, _, _ = softmax(out)
@@ -103,7 +104,8 @@ def squared_error_of_softmax(out: Output) -> WithError:
     Ec = Ec + g(out.width + 1.0, out.precision) * (sizes * (p + 2.0 * Ep)).sum(-1, keepdims=True)
     H = G - c
     EH = EG + Ec + u * (np.abs(H) + np.abs(G) + np.abs(c)) + 2.0 * out.width * eta
-    return product((H, closed(EH, out.precision)), (p, Ep), out.precision)
+    D, ED = product((H, closed(EH, out.precision)), (p, Ep), out.precision)
+    return D, closed(ED + 2.0 * eta, out.precision)
 
 
 def binary_cross_entropy(out: Output) -> WithError:

@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backproof.names import MAX_BATCH, MAX_WIDTH
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -31,6 +33,9 @@ C = USUAL_C
 # steep it is often meet their bound exactly; this room is what a proof by intervals lives on
 # (`property_tests/harness/row_proofs.py`), and the price is 2 % of E.
 ROOM = 1.0 / 64.0
+
+# How much larger a number may be before the means over rows and outputs are taken; 2 (O - Y) is.
+MEANS = 2.0 * MAX_BATCH * MAX_WIDTH
 
 
 class Family(NamedTuple):
@@ -104,11 +109,12 @@ def closed(E: Array, precision: Precision) -> Array:
 
     The formulas write c u |X| with the witness' X where |X_hat| is meant, which is at most 2E
     more. As c < 100, the factor 1 + 200u makes up for that.
-    Every formula holds at least u |X_hat|, also for each partial sum. So no right implementation
-    can have overflowed while E <= u * largest; otherwise, and for NaN, E is infinite.
+    Every formula holds at least u |X_hat|, also for each partial sum; a program that takes its
+    means at the end holds up to `MEANS` times X_hat before. So no right implementation can have
+    overflowed while MEANS * E <= u * largest; otherwise, and for NaN, E is infinite.
     """
     E = E * (1.0 + 200.0 * precision.u)
-    return np.where(E <= precision.u * precision.largest, E, np.inf)
+    return np.where(E <= precision.u * precision.largest / MEANS, E, np.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,8 +346,11 @@ def softsign(box: Box) -> Parts:
     near = 1.0 + box.nearest
     o, s = box.z / (1.0 + box.a), 1.0 / (1.0 + box.a) ** 2
     r0, r1 = 3.0 * u * np.abs(o) + eta, 5.0 * u * s + eta
-    if box.family.autodiff:  # the quotient rule subtracts two numbers near 1 / (1 + |z|)
+    if box.family.autodiff:
+        # The quotient rule subtracts two numbers near 1 / (1 + |z|). In the second of them JAX has
+        # (1 + |z|)^-2 as a power: where that is no normal number, the first one is left alone.
         r1 = r1 + 6.0 * u / near
+        r1 = r1 + np.where(4.0 * eta * box.farthest**2 >= 1.0, 1.0 / near, 0.0)
     return Parts(o, s, r0, 1.0 / near**2, r1, 2.0 / near**3)
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from backproof import names
 from backproof.case import Case
 from backproof.gradients import Vector
-from backproof.tokens import case_of
 from oracles import bound_tables
 from oracles.bound import bounds_of, step_bound
 from oracles.bound_tables import FAMILIES
+from property_tests.gathering import case_named
 from property_tests.harness import row_proofs
 from property_tests.harness.adversary import worst_errors
 from property_tests.harness.formulas import FORMULAS
@@ -58,7 +58,9 @@ class Judged(NamedTuple):
 def frozen_attempts() -> list[Attempt]:
     """Those of the list, one a line: token, family, style; what follows a # does not count."""
     lines = [line.partition("#")[0].split() for line in LIST.read_text("utf-8").splitlines()]
-    return [Attempt(case_of(line[0]), line[1], int(line[2])) for line in lines if line]
+    return [
+        Attempt(case_named(line[0], LIST.parent), line[1], int(line[2])) for line in lines if line
+    ]
 
 
 def judged(attempts: Iterable[Attempt]) -> list[Judged]:
@@ -266,6 +268,10 @@ def hand_picked() -> dict[str, Case]:
         ),
         "the whole Jacobian of a wide softmax": given(
             [[[-20.0] + [0.0] * 15]], [[1.0]], [[1.0] + [0.0] * 15], ["softmax"], "cross_entropy"
+        ),
+        # p G and p c are both below the smallest normal number, and of two signs.
+        "an underflow on both sides of softmax's difference": given(
+            [[[0.0, np.log(0.95e6 * _ETA) / _LARGE]]], [[_LARGE]], [[1 - 1e-6, 1e-6]], ["softmax"]
         ),
         "softmax of logits that cancel": given(
             [[[3e16, 1.0], [-1e16, 1.0]]], [[0.1, 0.3]], [[0.0, 1.0]], ["softmax"]

@@ -235,6 +235,13 @@ def _softsign_quotient_rule(z: Rounded, positive: bool) -> Rounded:
     return 1.0 / below - a / (below * below)
 
 
+def _softsign_quotient_rule_by_power(z: Rounded, positive: bool) -> Rounded:
+    """As JAX differentiates a quotient: the square in the denominator is a power of -2."""
+    a = _magnitude(z, positive)
+    below = 1.0 + a
+    return 1.0 / below - a * (1.0 / (below * below))
+
+
 LEAKY_SLOPE = 0.25
 
 Pairs = dict[str, tuple[tuple[Formula, Formula], ...]]
@@ -280,7 +287,10 @@ FORMULAS: dict[str, Pairs] = {
     },
     "softsign": {
         "numpy": ((_softsign, _softsign_slope), (_softsign, _softsign_slope_squared)),
-        "any": ((_softsign, _softsign_quotient_rule),),
+        "any": (
+            (_softsign, _softsign_quotient_rule),
+            (_softsign, _softsign_quotient_rule_by_power),
+        ),
     },
 }
 

@@ -118,6 +118,40 @@ def test_without_an_undecided_sign_there_is_one_bound() -> None:
     assert found.gradient_kink is found.gradient
 
 
+# ---- where numbers end ----
+
+
+@pytest.mark.parametrize(("dtype", "z"), [("float64", 1e155), ("float32", 1e19), ("float32", 1e25)])
+def test_a_quotient_rule_whose_power_underflows_is_right(dtype: str, z: float) -> None:
+    """(1 + |z|)^-2 is 0 in JAX, which leaves 1 / (1 + |z|) of a derivative that is all but 0."""
+    case = given([[[z]]], [[1.0]], [[0.5]], ["softsign"], dtype=dtype)
+    a, kind = np.array(z, dtype), np.finfo(dtype)
+    with np.errstate(over="ignore"):
+        power = 1 / ((1 + a) * (1 + a))
+        power = np.where(power < kind.smallest_normal, 0, power)
+        computed = np.ravel((a / (1 + a) - dtype_of(0.5, a)) * (1 / (1 + a) - a * power))
+    errors = truth_of(case).errors(computed.astype(np.float64))
+    assert (errors <= bound_of(case, "any").gradient).all()
+    assert (errors > 1e10 * bound_of(case, "numpy").gradient).all()
+
+
+def dtype_of(number: float, like: Array) -> Array:
+    return np.array(number, like.dtype)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_where_a_sum_overflows_before_its_mean_nothing_is_certain(late: bool) -> None:
+    """2 (O - Y) / 2 / 64 is as right as (O - Y) / 64; PyTorch and JAX overflow here as well."""
+    z = 1.6e308 if late else 1.6e300
+    X, Y = np.zeros((64, 1)), np.zeros((64, 1))
+    X[0] = 0.9
+    case = given([[[z]]], X, Y, ["identity"], reduction="mean")
+    with np.errstate(over="ignore"):
+        computed = np.ravel(X.T @ (2 * (X * z) / 2 / 64))
+    assert np.isfinite(computed).all() == (not late)
+    assert np.isinf(bound_of(case).gradient).all() == late
+
+
 # ---- what a stranger may write ----
 
 
