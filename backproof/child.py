@@ -34,7 +34,7 @@ main()
 """
 
 # One thread is fastest for nets this small, and the same bytes come out every time.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -64,7 +64,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
-            env={**os.environ, **_ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT},
             start_new_session=True,  # Ctrl-C reaches the harness alone; killed as one group
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -112,18 +112,11 @@ class Child:
             self._requests.put(protocol.encode("stop", {}, {}))
             with suppress(queue.Empty):
                 self._answers.get(timeout=1)  # the end of the stream
-        self._kill_group()
+        end_group(self._process)
         self._process.wait()
         self._requests.put(None)
         for thread in (self._talker, self._drain):
             thread.join(timeout=0.2)  # or longer, without us: a runaway grandchild has its pipe
-
-    def _kill_group(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
 
     def _talk(self) -> None:
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -176,11 +169,21 @@ class Child:
             what = "closed" if answer is None or isinstance(answer, OSError) else "wrote into"
             return f"it {what} the channel on which the harness hears its answers"
         if code < 0:
-            return f"the process was ended by {_signal_name(-code)}{self._line_of_crash()}"
+            return f"the process was ended by {signal_name(-code)}{self._line_of_crash()}"
         return f"the process ended itself (exit code {code}) instead of answering"
 
 
-def _signal_name(number: int) -> str:
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads its group, and all that it started where there are groups."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def signal_name(number: int) -> str:
+    """ "SIGSEGV (segmentation fault)"."""
     with suppress(ValueError):
         name = signal.Signals(number).name
         return f"{name} ({(signal.strsignal(number) or name).lower()})"
