@@ -19,6 +19,8 @@ from backproof.names import (
     BIASES,
     DTYPES,
     LOSSES,
+    MAX_BATCH,
+    MAX_DEPTH,
     OUTPUT_ACTIVATION,
     REDUCTIONS,
     SLOPES,
@@ -40,6 +42,9 @@ class Claims:
     """Names from the closed lists that an implementation is judged on.
 
     combinations: (output activation, loss) it takes   hidden: activations of layers below
+    depths: numbers of layers   max_rows: of a batch, 1 where it takes single instances only
+    widths: the one architecture it has, input first   outputs: the one number of outputs
+    alphas: learning rates that are written into it; None: whatever one likes
     """
 
     activations: tuple[str, ...] = ACTIVATIONS
@@ -50,9 +55,30 @@ class Claims:
     slopes: tuple[float, ...] = SLOPES
     combinations: tuple[tuple[str, str], ...] = _PAIRS
     hidden: tuple[str, ...] = HIDDEN
+    depths: tuple[int, ...] = tuple(range(1, MAX_DEPTH + 1))
+    max_rows: int = MAX_BATCH
+    widths: tuple[int, ...] | None = None
+    outputs: int | None = None
+    alphas: tuple[float, ...] | None = None
 
     def refusal(self, case: Case) -> str:
         """Why the case is not for this implementation, in words; "" where it is."""
+        return self._of_shape(case) or self._of_names(case)
+
+    def _of_shape(self, case: Case) -> str:
+        if case.depth not in self.depths:
+            return f"a network of {case.depth} layers is not claimed"
+        if case.n > self.max_rows:
+            return f"a batch of {case.n} rows is not claimed, {self.max_rows} at most"
+        if self.widths is not None and case.widths != self.widths:
+            return f"`widths` {case.widths} is not claimed, only {self.widths}"
+        if self.outputs is not None and case.widths[-1] != self.outputs:
+            return f"a network of {case.widths[-1]} outputs is not claimed, only {self.outputs}"
+        if self.alphas is not None and case.alpha not in self.alphas:
+            return f"`alpha` {case.alpha} is not claimed, only {', '.join(map(str, self.alphas))}"
+        return ""
+
+    def _of_names(self, case: Case) -> str:
         for field in ("reduction", "bias", "dtype"):
             if getattr(case, field) not in getattr(self, _PLURAL[field]):
                 return f"`{field}` {getattr(case, field)!r} is not claimed"
@@ -103,6 +129,7 @@ def probed(asked: Asked) -> tuple[Claims, Case] | None:
         slopes=SLOPES if "slope" in asked.takes else SLOPES[:1],
         combinations=pairs,
         hidden=hidden,
+        depths=_depths(asked, base, hidden),
     )
     return claims, base
 
@@ -123,7 +150,7 @@ def _first_cases(takes: tuple[str, ...]) -> Iterator[Case]:
 
 
 def _refuses_all(asked: Asked, case: Case) -> bool:
-    names = {*case.activations, case.loss, case.bias, "bias", "biases"}
+    names = {*case.activations, case.loss, case.bias, "bias", "biases", "depth", "layers"}
     if _names_reduction(asked):
         names.add(case.reduction)
     return asked.refuses(case, *names)
@@ -136,6 +163,29 @@ def _ending(base: Case, output: str, loss: str) -> Case:
 def _below(base: Case, name: str) -> Case:
     depth = max(base.depth, 2)
     activations = (name,) * (depth - 1) + base.activations[-1:]
+    return replace(base, widths=_WIDTHS[: depth + 1], activations=activations)
+
+
+_PROBED = (1, 2, 3)
+
+
+def _depths(asked: Asked, base: Case, hidden: tuple[str, ...]) -> tuple[int, ...]:
+    """Who takes three layers is taken to take any number."""
+    below = base.activations[0] if base.depth > 1 else next(iter(hidden), "")
+    depths = tuple(
+        depth
+        for depth in _PROBED
+        if depth == base.depth
+        or (
+            (depth == 1 or below)
+            and not asked.refuses(_of_depth(base, depth, below), "depth", "layers")
+        )
+    )
+    return depths + tuple(range(4, MAX_DEPTH + 1)) if 3 in depths else depths
+
+
+def _of_depth(base: Case, depth: int, below: str) -> Case:
+    activations = (below,) * (depth - 1) + base.activations[-1:]
     return replace(base, widths=_WIDTHS[: depth + 1], activations=activations)
 
 

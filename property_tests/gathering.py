@@ -64,7 +64,9 @@ def _drawn(count: int, seed: int, claims: Claims, progress: Progress) -> list[tu
 def claimed(case: Case, claims: Claims) -> bool:
     """Listed cases and real data were not drawn inside the claims."""
     return (
-        set(case.activations[:-1]) <= set(claims.hidden) & set(claims.activations)
+        case.depth in claims.depths
+        and case.n <= claims.max_batch
+        and set(case.activations[:-1]) <= set(claims.hidden) & set(claims.activations)
         and (case.activations[-1], case.loss) in claims.combinations
         and case.reduction in claims.reductions
         and case.bias in claims.biases

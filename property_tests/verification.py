@@ -5,18 +5,19 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from backproof import __version__, casefiles, names, runfile, suite
+from backproof import __version__, casefiles, names, program, runfile, suite
+from backproof import claims as target_claims
 from backproof.case import Case
 from backproof.errors import BackproofError, Interrupted, MissingExtraError
 from backproof.records import CaseLine, Header, Run
-from backproof.target import Target
+from backproof.target import Target, place_of
 from oracles.elementary import as_measured
 from property_tests import real_data
 from property_tests.campaign import Docket, case_line, conduct, hash_of
@@ -154,7 +155,14 @@ def subject_seat(impl: str | None) -> Iterator[tuple[Seat, Claims, dict[str, str
                 f"`--impl` {impl} has the name of a side of ours, {target.name}; rename the file."
             )
         seat = Seat(target, family="stranger", is_oracle=False)
-        yield seat, Claims(**vars(target.claims)), target.conventions
+        yield seat, _within(target.claims), target.conventions
+
+
+def _within(claims: target_claims.Claims) -> Claims:
+    """What a target claims, as a part of the space that cases are drawn from."""
+    known = {field.name for field in fields(Claims)} & vars(claims).keys() - {"alphas"}
+    named = {field: getattr(claims, field) for field in known}
+    return Claims(**named, alphas=claims.alphas or names.ALPHAS, max_batch=claims.max_rows)
 
 
 def _header(plan: Plan, found: Gathered, seats: Sequence[Seat]) -> Header:
@@ -209,8 +217,10 @@ def _code_hash(impl: str | None) -> str:
     for path in sorted({p for f in folders for p in f.rglob("*.py") if "harness" not in p.parts}):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     if impl is not None:
-        path = Path(impl if Path(impl).is_file() else impl.rpartition(":")[0])
-        digest.update(path.read_bytes())
+        is_program = impl.startswith(program.PREFIX)
+        sources = program.files_of(impl) if is_program else [Path(place_of(impl).file)]
+        for path in sources:
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -19,7 +19,7 @@ from backproof.exact_arithmetic import (
     enclosures_of,
     exact_answer,
 )
-from backproof.worker import load
+from backproof.loading import function_in
 from oracles.certified import certified, judged
 from property_tests.exactly import off_by, program_exactly, reference_exactly
 from property_tests.harness.balls import truth_of
@@ -117,7 +117,7 @@ def test_planted_mistakes_are_wrong_exactly_where_they_are(tmp_path: Any) -> Non
     tried = 0
     for bug in PLANTED:
         path = write_planted(bug, tmp_path)
-        backprop = load(str(path), path.name, None).function
+        backprop = function_in(str(path), path.name, None).function
         found = certified(bug.case, program_exactly(bug.case, backprop))
         if bug.verdict == "wrong" and bug.wrong and bug.call == 1:
             tried += 1
@@ -127,7 +127,7 @@ def test_planted_mistakes_are_wrong_exactly_where_they_are(tmp_path: Any) -> Non
 
 
 def test_the_example_is_right_in_exact_arithmetic() -> None:
-    backprop = load(str(EXAMPLE), "my_net.py", None).function
+    backprop = function_in(str(EXAMPLE), "my_net.py", None).function
     names = tuple(name for name in Claims().hidden if name != "gelu")
     for i in range(60):
         claims = Claims(hidden=names, activations=names, regimes=("normal", "fractions", "one_hot"))

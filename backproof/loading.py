@@ -1,0 +1,128 @@
+"""The learner's file or module is imported, here in the child process, and its function found."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from backproof.contract import CONTRACT, NAMED, Function
+from backproof.telling import told
+
+
+class LoadError(Exception):
+    """The file gives no function that could be asked."""
+
+
+def load(start: dict[str, Any]) -> Function:
+    """What the message `start` names. Raises LoadError: one sentence."""
+    if start["module"]:
+        sys.path.append(start["search"])
+        module = _module_called(start["module"], start["shown"])
+        path = Path(getattr(module, "__file__", None) or start["search"])
+        return function_of(module, path, start["shown"], start["function"])
+    return function_in(start["path"], start["shown"], start["function"])
+
+
+def function_in(path: str, shown: str, name: str | None) -> Function:
+    """Import the file and find the function.
+
+    path: absolute   shown: as the user wrote it   name: of the function, None for `backprop`
+    Raises LoadError: one sentence.
+    """
+    sys.argv = [path]
+    # Last, so that a json.py or numpy.py beside the file takes nobody's place.
+    sys.path.append(str(Path(path).parent))
+    return function_of(imported(Path(path), shown), Path(path), shown, name)
+
+
+def function_of(module: ModuleType, path: Path, shown: str, name: str | None) -> Function:
+    """The function of a module that is imported already."""
+    function = getattr(module, name or "backprop", None)
+    if not callable(function):
+        raise LoadError(_no_function(module, shown, name, function))
+    takes = _takes(function)
+    try:
+        inspect.signature(function).bind(*CONTRACT.split(), **dict.fromkeys(takes))
+    except TypeError as error:
+        called = name or "backprop"
+        raise LoadError(
+            f"{shown}: `{called}` cannot be called as `{called}{CONTRACT}` ({error}); "
+            "give what is yours alone a default value."
+        ) from None
+    except ValueError:
+        pass  # a function in C has no signature to look at
+    return Function(function, path.parent, takes)
+
+
+def _module_called(name: str, shown: str) -> ModuleType:
+    """`package.module`, from where the user stands or from what is installed."""
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:
+        folder = Path(sys.path[-1])
+        raise LoadError(f"{shown} cannot be imported: {told(error, folder)}.") from None
+
+
+def imported(path: Path, shown: str) -> ModuleType:
+    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    name = f"learner_{path.stem}" if taken else path.stem
+    loader = SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None  # a loader was given
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        loader.exec_module(module)
+    except SyntaxError as error:
+        where = Path(error.filename or path).name
+        raise LoadError(
+            f"{shown} cannot be read as Python {sys.version_info[0]}.{sys.version_info[1]}: "
+            f"{error.msg} at {where} line {error.lineno}."
+        ) from None
+    except BaseException as error:  # sys.exit() while importing is one, too
+        raise LoadError(
+            f"{shown} cannot be imported: {told(error, path.parent)}; what should run only as a "
+            'program belongs under `if __name__ == "__main__":`.'
+        ) from None
+    return module
+
+
+def _no_function(module: ModuleType, shown: str, name: str | None, found: object) -> str:
+    if found is not None:
+        return f"{shown}: `{name or 'backprop'}` is a {type(found).__name__}, not a function."
+    if name is None:
+        return (
+            f"{shown} has no function `backprop{CONTRACT}`; "
+            f"write one or name yours: {shown}:function"
+        )
+    own = [key for key, value in vars(module).items() if _is_own(module, key, value)]
+    return f"{shown} has no function `{name}`; it has: {', '.join(own) or 'none'}."
+
+
+def _is_own(module: ModuleType, key: str, value: object) -> bool:
+    return inspect.isfunction(value) and value.__module__ == module.__name__ and key[0] != "_"
+
+
+def _takes(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of `NAMED` in the signature; `**kwargs` has no name."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return tuple(
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in by_name and parameter.name in NAMED and _fits(parameter)
+    )
+
+
+def _fits(parameter: inspect.Parameter) -> bool:
+    default = parameter.default
+    if default is None or default is inspect.Parameter.empty:
+        return True
+    return isinstance(default, NAMED[parameter.name])
