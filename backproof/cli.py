@@ -45,10 +45,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"backproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_check(commands)
     _add_verify(commands)
     _add_replay(commands)
     _add_report(commands)
     return parser
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    check = commands.add_parser(
+        "check",
+        help="is this implementation right? the first thing that is wrong, on a net for paper",
+        description="Climb the ladder: shapes, one layer, scale, each activation and loss, depth, "
+        "batch, bias, update, training, extremes. Each answer is held against the exact "
+        "derivative; nothing has a tolerance that somebody chose.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.set_defaults(command=_check)
+    check.add_argument(
+        "implementation",
+        metavar="X",
+        help="my_net.py, my_net.py:function, package.module:function, or cmd:./runner",
+    )
+    check.add_argument(
+        "--strict", action="store_true", help="`close`, and every `should`, fails as well"
+    )
+    check.add_argument("--all", action="store_true", help="every check with its status")
+    check.add_argument(
+        "--oracles",
+        metavar="NAMES",
+        help="who else is asked afterwards: none, or some of torch_autograd, jax_grad, "
+        "finite_difference, joined by commas (default: all that are installed)",
+    )
+    check.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
+    check.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, for a CI")
+    check.add_argument(
+        "--freeze", action="store_true", help="hold what was inferred, in a backproof.toml beside X"
+    )
 
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -160,6 +194,12 @@ def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is no seed; use 0 to 4294967295")
     return int(text)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from backproof import checking_command
+
+    return checking_command.run(options)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -18,11 +18,11 @@ from rich.text import Text
 
 from backproof import names
 from backproof.gradients import Failure, slots_of
-from backproof.records import CaseLine, PairRecord, ParameterRecord, ResultLine, Run
+from backproof.records import CaseLine, PairRecord, ResultLine, Run
 from backproof.replayed import Replayed
+from backproof.sentences import place, sentence, shape_of
 
 _PIPE_WIDTH = 1000
-_DISPLAY = {"dW": "dW", "db": "db", "step_W": "ΔW", "step_b": "Δb"}
 _NOT_ELEMENTS = ("unchecked", "fd_bar_exceeded")
 
 
@@ -168,33 +168,7 @@ def _failure(
     target = f" --impl {shlex.quote(run.header.target)}" if run.header.target else ""
     if case.token.startswith("file:") and folder is not None:
         target += f" --out {shlex.quote(str(folder))}"
-    yield f"    backproof replay {case.token}{target}    ({_shape(case)})"
-
-
-def sentence(pair: PairRecord) -> str:
-    """A disagreement as a learner reads it: who, which derivative, where, the numbers, by whom."""
-    worst = pair.worst
-    if worst is None:
-        return f"{pair.failed} gave no answer: {pair.failure}"
-    place = f"{_DISPLAY[worst.parameter]}_{worst.layer}[{', '.join(map(str, worst.index))}]"
-    return (
-        f"{pair.a}: {place} = {worst.value_a!r}, but {pair.b} says {worst.value_b!r} "
-        f"(layer {worst.layer}, {_beyond(worst)})"
-    )
-
-
-def _beyond(worst: ParameterRecord) -> str:
-    """How far two values lie apart; the bound is 0 in a case in which no operation rounds."""
-    if not math.isfinite(worst.value_a - worst.value_b):
-        return "no number"
-    if worst.bound == 0.0:
-        return "where nothing rounds"
-    return f"{worst.error_in_bounds:.3g} times the bound"
-
-
-def _shape(case: CaseLine) -> str:
-    widths = "-".join(map(str, case.widths))
-    return f"{widths}, {'/'.join(case.activations)}, {case.loss}, n = {case.n}, {case.dtype}"
+    yield f"    backproof replay {case.token}{target}    ({shape_of(case)})"
 
 
 def _remarks(run: Run) -> Iterator[str]:
@@ -283,7 +257,7 @@ def _comparisons(pairs: Sequence[PairRecord]) -> Table:
         if worst is None:
             table.add_row(Text(f"{pair.a} x {pair.b}"), pair.verdict, Text(pair.failure), "", "")
             continue
-        place = Text(f"{_DISPLAY[worst.parameter]}_{worst.layer}{list(worst.index)}")
+        where = Text(place(worst))
         numbers = (f"{worst.error_in_bounds:.3g}", f"{worst.error_ulp:.3g}")
-        table.add_row(Text(f"{pair.a} x {pair.b}"), pair.verdict, place, *numbers)
+        table.add_row(Text(f"{pair.a} x {pair.b}"), pair.verdict, where, *numbers)
     return table

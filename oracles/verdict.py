@@ -87,10 +87,15 @@ class Comparison:
     exact: bool = False
 
 
-def opinions_of(case: Case, answer: Gradients, step_form: str, bound: Bound) -> dict[str, Opinion]:
-    """A side's answer with its bounds, per quantity it shows ("gradient", "step")."""
+def opinions_of(
+    case: Case, answer: Gradients, step_form: str, bound: Bound, *, rounds: bool = False
+) -> dict[str, Opinion]:
+    """A side's answer with its bounds, per quantity it shows ("gradient", "step").
+
+    rounds: it does although the case's own numbers need no rounding: a factor 1/n was taken out
+    """
     opinions = {}
-    if exactly_computable(case):
+    if exactly_computable(case) and not rounds:
         bound = _without_rounding(bound)
     if answer.gradient is not None:
         opinions["gradient"] = (
@@ -102,7 +107,7 @@ def opinions_of(case: Case, answer: Gradients, step_form: str, bound: Bound) -> 
         opinions["step"] = (
             _by_own_account(case, answer, "step")
             if answer.step_bar is not None
-            else _of_step(case, answer.step, step_form, bound)
+            else _of_step(case, answer.step, step_form, bound, rounds)
         )
     return opinions
 
@@ -123,10 +128,11 @@ def _by_own_account(case: Case, answer: Gradients, quantity: str) -> Opinion:
     return Opinion(values, bar, reach, estimate=low is None, low=low)
 
 
-def _of_step(case: Case, step: Vector, step_form: str, bound: Bound) -> Opinion:
+def _of_step(case: Case, step: Vector, step_form: str, bound: Bound, rounds: bool) -> Opinion:
     # The step is held against what it should be, not against what it is.
     should_be = -case.alpha * bound.witness
-    if step_form == "direct" and exact_step(case) and exactly_computable(case):
+    exact = exact_step(case) and exactly_computable(case) and not rounds
+    if step_form == "direct" and exact:
         nothing = bound.gradient
         reach = None if bound.reach is None else _stepped(case, bound.reach, nothing)
         return Opinion(step, nothing, reach)

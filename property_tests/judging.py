@@ -129,7 +129,7 @@ def _judge_case(
         for pair in promised_pairs(case, seats)
     }
     settled = {pair: _settle(pair, comparisons, seats) for pair in comparisons}
-    return tuple(_record(case, pair, settled[pair], details) for pair in settled)
+    return tuple(record_of(case, pair, settled[pair], details) for pair in settled)
 
 
 def _compare_pair(
@@ -180,7 +180,7 @@ def _others(
     return others
 
 
-def _record(case: Case, pair: Pair, found: Comparisons, details: bool) -> PairRecord:
+def record_of(case: Case, pair: Pair, found: Comparisons, details: bool) -> PairRecord:
     if isinstance(found, NoAnswer):
         status, message = found.failure.status, found.failure.message
         # The accused may not claim a case; a witness that leaves out what it promised has failed.

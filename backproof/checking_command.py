@@ -1,0 +1,96 @@
+"""`backproof check` between the command line and the ladder: settings, output, files."""
+
+import argparse
+import json
+import shlex
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from backproof import junit, suite
+from backproof.checks import Checked
+from backproof.conventions import Factor
+from backproof.errors import BackproofError
+from backproof.settings import NAME, Settings, frozen, settings_for
+from backproof.terminal import Screen
+from backproof.terminal_check import Live
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check one implementation; the exit code."""
+    suite.load_suite()
+    from property_tests import check_run
+
+    oracles = _names(options.oracles)
+    request = check_run.Request(
+        spec=options.implementation,
+        strict=options.strict,
+        settings=_settings(options.implementation),
+    )
+    live = Live(Screen().out, replay=_replay(options), everything=options.all)
+    checked, climb = check_run.check(request, live.saw)
+    live.end(checked)
+    checked = replace(checked, witnesses=check_run.witnesses(climb.judged, oracles, live.heard))
+    _write(options, checked)
+    if options.freeze:
+        live.say(_freeze(options.implementation, climb.trial.factor))
+    return checked.exit_code
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return () if text == "none" else tuple(name.strip() for name in text.split(","))
+
+
+def _file_of(spec: str) -> Path | None:
+    """The file that an implementation stands in, if it is named by one."""
+    for path in (Path(spec), Path(spec.rpartition(":")[0] or spec)):
+        if path.is_file():
+            return path
+    return None
+
+
+def _settings(spec: str) -> Settings:
+    file = _file_of(spec)
+    return settings_for(file if file is not None else Path.cwd() / "here")
+
+
+def _replay(options: argparse.Namespace) -> str:
+    """The command that shows a case again, with {token} for the case."""
+    words = ["--impl", options.implementation]
+    return f"backproof replay {{token}} {shlex.join(words).replace('{', '{{').replace('}', '}}')}"
+
+
+def _write(options: argparse.Namespace, checked: Checked) -> None:
+    if options.json is not None:
+        text = json.dumps(_without_infinities(asdict(checked)), indent=1, ensure_ascii=False)
+        _to(options.json, text + "\n", "--json")
+    if options.junit is not None:
+        _to(options.junit, junit.text_of(checked), "--junit")
+
+
+def _without_infinities(value: object) -> object:
+    """JSON has no NaN and no infinity: they become the strings that run.jsonl has."""
+    if isinstance(value, dict):
+        return {key: _without_infinities(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinities(each) for each in value]
+    if isinstance(value, float) and value - value != 0:
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _to(path: Path, text: str, option: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BackproofError(f"`{option}` {path} cannot be written: {error.strerror}.") from None
+
+
+def _freeze(spec: str, factor: Factor) -> str:
+    file = _file_of(spec)
+    path = (Path.cwd() if file is None else file.resolve().parent) / NAME
+    if path.exists():
+        raise BackproofError(f"{path} is there already; edit it, or remove it first.")
+    _to(path, frozen(factor), "--freeze")
+    return f"wrote {path}: from now on the answers must be {factor} times the derivative"

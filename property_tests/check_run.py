@@ -1,0 +1,145 @@
+"""One run of `backproof check`, from the words of the command line to a `Checked`."""
+
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from backproof import __version__
+from backproof.case import Case
+from backproof.checks import Checked, CheckResult
+from backproof.claims import Claims
+from backproof.errors import BackproofError, MissingExtraError
+from backproof.names import ACTIVATIONS, LOSSES, ORACLES
+from backproof.settings import Settings
+from backproof.target import Target
+from oracles.elementary import as_measured
+from property_tests.checking import Climb, with_expected
+from property_tests.judging import Seat, judge_answers
+from property_tests.ladder import VERSION
+from property_tests.sides import oracles_named
+
+Show = Callable[[CheckResult], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked, of what."""
+
+    spec: str
+    strict: bool = False
+    settings: Settings = field(default_factory=Settings)
+
+
+def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, Climb]:
+    """The ladder without the witnesses, and the climb itself.
+
+    show: is told of each result as soon as it is found
+    Raises TargetError where nothing can be called.
+    """
+    with as_measured() as widened, Target(request.spec) as target:
+        climb = Climb(target, request.settings.factor)
+        results = list[CheckResult]()
+        for result in climb.results():
+            results.append(with_expected(result, request.settings.expected))
+            show(results[-1])
+        _all_expected_exist(request.settings, results)
+        notes = _notes(target, climb, widened)
+        checked = Checked(
+            name=target.name,
+            target=request.spec,
+            adapted=target.adapted,
+            conventions=climb.conventions,
+            claims=told_claims(target.claims),
+            results=tuple(results),
+            ladder=VERSION,
+            strict=request.strict,
+            notes=notes,
+            versions=_versions(),
+        )
+    return checked, climb
+
+
+def _all_expected_exist(settings: Settings, results: Iterable[CheckResult]) -> None:
+    known = {result.check.id for result in results}
+    for id in settings.expected:
+        if id not in known:
+            raise BackproofError(
+                f"{settings.source}: `expected` names {id!r}, which is no check of this ladder; "
+                "`backproof check --all` names them."
+            )
+
+
+def _notes(target: Target, climb: Climb, widened: dict[str, str]) -> tuple[str, ...]:
+    notes = list[str]()
+    if climb.trial.not_exactly:
+        notes.append(f"judged by the rounding bound alone: {climb.trial.not_exactly}")
+    if not target.memory_limited:
+        notes.append("its memory is not limited: this platform cannot")
+    notes += [f"{name}: {said}" for name, said in widened.items()]
+    return tuple(notes)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "backproof": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def told_claims(claims: Claims) -> dict[str, tuple[str, ...]]:
+    """Field -> what is claimed, with claimed / all where the list is long."""
+    everything = {"activations": ACTIVATIONS, "losses": LOSSES}
+    told: dict[str, tuple[str, ...]] = {}
+    for name, value in asdict(claims).items():
+        if name in ("activations", "losses", "reductions", "biases", "dtypes", "depths"):
+            words = tuple(map(str, value))
+            all_of_it = everything.get(name, ())
+            score = (f"({len(words)}/{len(all_of_it)})",) if all_of_it else ()
+            told[name] = (*words, *score)
+    if claims.widths is not None:
+        told["widths"] = tuple(map(str, claims.widths))
+    if claims.max_rows == 1:
+        told["instances"] = ("one at a time",)
+    return told
+
+
+# The other witnesses, for whoever wants to hear more than one.
+
+
+def witnesses(
+    cases: list[Case], names: tuple[str, ...] | None, show: Callable[[str, str], None]
+) -> dict[str, str]:
+    """What each oracle says of the exact answers that the program was judged by.
+
+    names: () for none, None for those that are installed   show: told of each as soon as it is
+        there, the fastest first
+    """
+    if names == () or not cases:
+        return {}
+    wanted = list(ORACLES[::-1]) if names is None else [*names, "exact"]
+    said = dict[str, str]()
+    exact = oracles_named(["exact"])[0][0]
+    for name in dict.fromkeys(wanted):  # one at a time: a framework takes a second to import
+        if name == exact.name:
+            continue
+        try:
+            said[name] = _agreement(cases, oracles_named([name])[0][0], exact)
+        except MissingExtraError as error:
+            if names is not None:
+                raise
+            said[name] = f"not asked: {error}"
+        show(name, said[name])
+    return said
+
+
+def _agreement(cases: list[Case], seat: Seat, exact: Seat) -> str:
+    answers = {each.name: each.side.gradients_of(cases) for each in (seat, exact)}
+    judged = judge_answers(cases, [seat, exact], answers)
+    words = [pairs[0].verdict for pairs in judged if pairs]
+    others = len([word for word in words if word not in ("wrong", "error")])
+    if others == len(cases):
+        return f"says the same as exact arithmetic in all {len(cases)} cases"
+    return f"says the same as exact arithmetic in {others} of {len(cases)} cases"

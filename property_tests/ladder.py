@@ -1,0 +1,234 @@
+"""The learner's ladder: what is asked of an implementation, from its shapes to its extremes.
+
+A rung names the rungs it stands on. If one of those broke, it is blocked: what it would find is
+already explained. An activation or a loss that broke is left out of the nets above it instead, so
+that one wrong derivative is named once and hides nothing else.
+
+The ladder is frozen: `VERSION` and a hash of its tokens for several sets of claims stand in the
+corpus, so a badge or a grade never moves in silence.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from backproof.case import Case
+from backproof.checks import Check
+from property_tests.nets import ROWS, Nets
+
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A check with the cases that answer it; without cases it is not claimed.
+
+    how: "derivative" (each case against the exact one), or a comparison of the program with itself:
+        "twice", "state", "rows", "rows, sum", "rows, mean"; "training" takes the case as the
+        first of several steps
+    subject: the activation, or (output, loss), that is left out above if this breaks
+    blocked: what it is made of that broke already, or ""
+    """
+
+    check: Check
+    cases: tuple[Case, ...]
+    how: str = "derivative"
+    unclaimed: str = ""
+    subject: str | tuple[str, str] | None = None
+    blocked: str = ""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung. stands_on: ids of rungs   asks: the questions, given what is still whole"""
+
+    id: str
+    title: str
+    stands_on: tuple[str, ...]
+    asks: Callable[[Nets], Iterator[Question]]
+
+
+def _cases(*cases: Case | None) -> tuple[Case, ...]:
+    return tuple(case for case in cases if case is not None)
+
+
+def _contract(nets: Nets) -> Iterator[Question]:
+    base = _cases(nets.net(1))
+    yield Question(
+        Check("contract.answer", "an array of numbers per W and b, in its shape, inputs untouched"),
+        base,
+        how="answer",
+    )
+    yield Question(Check("contract.twice", "the same question twice gives the same"), base, "twice")
+    other = _cases(nets.net(1), nets.net(2, n=4))
+    yield Question(
+        Check("contract.state", "an answer does not depend on what was asked before"),
+        other,
+        "state",
+    )
+
+
+def _linear(nets: Nets) -> Iterator[Question]:
+    ending = ("identity", "half_squared_error")
+    claimed = ending in nets.endings
+    yield Question(
+        Check("linear.layer", "one layer without activation: dW = X.T @ (O - Y)"),
+        # One instance: what a batch adds is the next rung's.
+        _cases(*(nets.net(seed, depth=1, ending=ending, n=1) for seed in (3, 4) if claimed)),
+        unclaimed="a single layer without activation is not claimed",
+    )
+
+
+def _scale(nets: Nets) -> Iterator[Question]:
+    several = nets.claims.reductions if len(nets.claims.reductions) > 1 else ("rows",)
+    asks = {
+        "rows": "a batch is the sum, or the mean, of its rows, in every array alike",
+        "sum": "`sum`: a batch is the sum of its rows",
+        "mean": "`mean`: a batch is the mean of its rows",
+    }
+    for name in several:
+        chosen: dict[str, Any] = {} if name == "rows" else {"reduction": name}
+        yield Question(
+            Check(f"scale.{name}", asks[name]),
+            _cases(*(nets.net(seed, n=n, **chosen) for seed, n in ((5, 4), (6, ROWS)))),
+            "rows" if name == "rows" else f"rows, {name}",
+            unclaimed="single instances only",
+        )
+
+
+def _activation(nets: Nets) -> Iterator[Question]:
+    names = [*nets.claims.hidden]
+    names += [output for output, _ in nets.claims.combinations if output not in names]
+    for name in dict.fromkeys(names):
+        if name == "softmax":  # the losses ask for it
+            continue
+        yield Question(
+            Check(f"activation.{name}", f"g and g' of {name}"), _of_activation(nets, name),
+            subject=name,
+        )  # fmt: skip
+
+
+def _of_activation(nets: Nets, name: str) -> tuple[Case, ...]:
+    """A net with this activation alone below a plain output; or at the output of one layer."""
+    below = _cases(*(nets.net(seed, hidden=(name,)) for seed in (10, 11)))
+    if name in nets.claims.hidden and below and below[0].depth > 1:
+        return below
+    endings = [pair for pair in nets.endings if pair[0] == name]
+    return _cases(*(nets.net(seed, ending=endings[0]) for seed in (10, 11) if endings))
+
+
+def _loss(nets: Nets) -> Iterator[Question]:
+    for output, loss in nets.claims.combinations:
+        yield Question(
+            Check(f"loss.{loss}.{output}", f"{loss} of {output}"),
+            _cases(*(nets.net(seed, ending=(output, loss)) for seed in (20, 21))),
+            subject=(output, loss),
+            blocked=f"activation.{output}" if output in nets.broken else "",
+        )
+
+
+def _depth(nets: Nets) -> Iterator[Question]:
+    for depth in (1, 2, 3, 4, 5):
+        yield Question(
+            Check(f"depth.{depth}", f"{depth} layer{'s' if depth > 1 else ''}"),
+            _cases(*(nets.net(seed, depth=depth) for seed in (30, 31, 32))),
+            unclaimed=f"{depth} layer{'s are' if depth > 1 else ' is'} not claimed",
+        )
+
+
+def _batch(nets: Nets) -> Iterator[Question]:
+    deep = max(nets.depths, key=lambda depth: (min(depth, 3), -depth), default=1)
+    several = nets.claims.max_rows > 1
+    yield Question(Check("batch.one", "a single instance"), _cases(nets.net(40, depth=deep, n=1)))
+    yield Question(
+        Check("batch.many", "many instances"),
+        _cases(*(nets.net(41, depth=deep, n=n) for n in (4, 9, 16) if several)),
+        unclaimed="single instances only",
+    )
+    yield Question(
+        Check("batch.duplicates", "an instance that stands in the batch twice counts twice"),
+        _cases(nets.net(42, depth=deep, n=7, regime="duplicated") if several else None),
+        unclaimed="single instances only",
+    )
+
+
+def _bias(nets: Nets) -> Iterator[Question]:
+    for bias, asks in (("separate", "with biases"), ("none", "without biases")):
+        yield Question(
+            Check(f"bias.{bias}", asks),
+            _cases(*(nets.net(seed, bias=bias) for seed in (50, 51))),
+            unclaimed=f"a network {asks} is not claimed",
+        )
+
+
+_NO_RATE = "no learning rate: gradients are shown, not steps"
+
+
+def _update(nets: Nets) -> Iterator[Question]:
+    free = nets.moves and nets.claims.alphas is None
+    hard = "its learning rate is fixed" if nets.moves else _NO_RATE
+    yield Question(
+        Check("update.step", "ΔW = -alpha dW, added after the whole pass"),
+        _cases(*(nets.net(seed) for seed in (60, 61) if nets.moves)),
+        unclaimed=_NO_RATE,
+    )
+    for name, rate in (("large", 2.0**20), ("small", 2.0**-10)):
+        yield Question(
+            Check(f"update.{name}", f"a {name} learning rate, {rate:g}"),
+            _cases(nets.net(62, alpha=rate) if free else None),
+            unclaimed=hard,
+        )
+
+
+def _training(nets: Nets) -> Iterator[Question]:
+    rate: dict[str, Any] = {"alpha": 0.125} if nets.claims.alphas is None else {}
+    yield Question(
+        Check("training.steps", "three steps in a row, each against the exact step from there"),
+        _cases(nets.net(70, **rate)),
+        how="training",
+    )
+
+
+# Losses that divide by a probability: in a tail, or at large integers, right code has no answer.
+_DIVIDING = ("binary_cross_entropy", "cross_entropy")
+_KINKED = ("relu", "leaky_relu")
+_EXTREMES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("integers", "must", "small integers, where no float rounds", {"regime": "integers"}),
+    ("zeros", "must", "zeros and ties: any slope at a kink is right", {"regime": "zeros"}),
+    ("tiny", "must", "numbers a thousandth of the ordinary", {"regime": "tiny"}),
+    ("saturated", "should", "units far in their tails", {"regime": "saturated"}),
+    ("overflow", "should", "so far that exp overflows", {"regime": "saturated", "scale": 8}),
+    ("float32", "should", "single precision", {"dtype": "float32"}),
+)
+
+
+def _extremes(nets: Nets) -> Iterator[Question]:
+    dividing = [pair for pair in nets.endings if pair[1] in _DIVIDING]
+    others = nets if len(dividing) == len(nets.endings) else nets.without(*dividing)
+    for name in _KINKED:
+        if name in nets.claims.hidden and name not in nets.broken:
+            yield Question(
+                Check(f"extremes.{name}_at_0", f"{name} at 0: any slope between its two is right"),
+                _cases(*(others.net(seed, hidden=(name,), regime="zeros") for seed in (82, 83))),
+            )
+    for name, level, asks, fields in _EXTREMES:
+        yield Question(
+            Check(f"extremes.{name}", asks, level),
+            _cases(*(others.net(seed, **fields) for seed in (80, 81))),
+            unclaimed="single precision is not claimed" if name == "float32" else "",
+        )
+
+
+LADDER = (
+    Rung("contract", "contract", (), _contract),
+    Rung("linear", "one linear layer", ("contract",), _linear),
+    Rung("scale", "reduction and scale", ("contract", "linear"), _scale),
+    Rung("activation", "each activation", ("contract", "linear", "scale"), _activation),
+    Rung("loss", "each loss", ("contract", "linear", "scale"), _loss),
+    Rung("depth", "depth", ("contract", "linear", "scale"), _depth),
+    Rung("batch", "batch", ("contract", "linear", "scale", "depth"), _batch),
+    Rung("bias", "bias", ("contract", "linear", "scale", "depth"), _bias),
+    Rung("update", "update", ("contract", "linear", "scale", "depth", "bias"), _update),
+    Rung("training", "training steps", ("depth", "batch", "bias", "update"), _training),
+    Rung("extremes", "extremes", ("depth", "batch", "bias"), _extremes),
+)

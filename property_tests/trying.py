@@ -1,0 +1,217 @@
+"""One case put to somebody's program: right, close, wrong, or no answer.
+
+The exact gradient is the measure. Where the program runs on balls, its formula is judged without
+any tolerance; what its floats say is then held against the rounding bound as well, and a formula
+that is right with floats that are not is told apart from one that is wrong. Where it cannot run
+so, the bound alone decides.
+"""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+from flint import arb, fmpq
+
+from backproof.case import Case
+from backproof.conventions import Factor
+from backproof.exact_arithmetic import Balls, NotExactly
+from backproof.gradients import Failure, Gradients, Vector, slots_of
+from backproof.records import PairRecord
+from backproof.target import Target
+from oracles import verdict
+from oracles.bound import Bound, Reach, bound_of
+from oracles.certified import Certified, judged
+from oracles.exact import Exact
+from property_tests.judging import record_of
+
+# Of 157 real programs the right ones lay below 6e-7 of each array's norm, the wrong ones above
+# 7e-3. A measured threshold, the only one there is: it turns a "fail" into a "close", nothing more.
+CLOSE = {"float64": 1e-6, "float32": 1e-4}
+FORMULA, BOUND = "exact arithmetic", "rounding bound"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one case showed. status: of `backproof.checks.STATUSES`   pair: against the exact."""
+
+    case: Case
+    status: str
+    message: str = ""
+    pair: PairRecord | None = None
+    judged_by: str = BOUND
+    answer: Gradients | None = None
+
+
+@cache
+def _exact_side() -> Exact:
+    return Exact(full_up_to=10**6)
+
+
+@cache
+def exact_answer(case: Case) -> Gradients:
+    """The exact gradient and step; every net of the ladder is small enough."""
+    answer = _exact_side().gradients(case)
+    assert isinstance(answer, Gradients)
+    return answer
+
+
+class Trial:
+    """A program and what is held of it: the factor its answers are multiplied by.
+
+    not_exactly: why it does not run on balls, or "" while it does
+    """
+
+    def __init__(self, target: Target, factor: Factor = Factor()) -> None:  # noqa: B008 - frozen
+        self.target, self.factor = target, factor
+        self.not_exactly = ""
+
+    def of(self, case: Case) -> Found:
+        """Ask, and judge the answer."""
+        answer = self.target.gradients(case)
+        if isinstance(answer, Failure):
+            return Found(case, answer.status, answer.message)
+        by, asked = self.factor.of(case), case
+        if self.target.moves:  # then the factor is one of its rate
+            case, by = replace(case, alpha=float(by * Fraction(case.alpha))), Fraction(1)
+        ours = _divided(answer, by)
+        pair = self._against_exact(case, ours)
+        formula = self._formula(asked)
+        status, message, judged_by = _status(case, ours, pair, formula)
+        return Found(asked, status, message, _as_it_stands(pair, float(by)), judged_by, answer)
+
+    def _against_exact(self, case: Case, ours: Gradients) -> PairRecord:
+        theirs = exact_answer(case)
+        bound = _with_room(bound_of(case, "stranger"), self.factor)
+        rounds = not _is_power_of_two(self.factor)
+        a = verdict.opinions_of(case, ours, self.target.step_form, bound, rounds=rounds)
+        b = verdict.opinions_of(case, theirs, "direct", bound)
+        found = {
+            quantity: verdict.compare(case, quantity, a[quantity], b[quantity], bound.witness)
+            for quantity in a
+        }
+        return record_of(case, (self.target.name, "exact"), found, details=True)
+
+    def _formula(self, case: Case) -> Certified | None:
+        """What exact arithmetic says of the program; None where it does not run so."""
+        if self.not_exactly:
+            return None
+        found = judged(case, lambda bits, widened: self._balls(case, bits, widened))
+        if found.words:
+            return found
+        if "undecid" not in found.note:  # another case may be decided
+            self.not_exactly = found.note
+        return None
+
+    def _balls(self, case: Case, bits: int, widened: bool) -> Balls | NotExactly:
+        answer = self.target.exactly(case, bits, widened)
+        if isinstance(answer, Failure):
+            return NotExactly(f"could not run exactly: {answer.message}")
+        if isinstance(answer, NotExactly):
+            return answer
+        by = self.factor.of(case)
+        if self.target.moves:
+            by *= -Fraction(case.alpha)
+        divisor = arb(fmpq(by.numerator, by.denominator))
+        return [ball / divisor for ball in answer]
+
+
+def _divided(answer: Gradients, by: Fraction) -> Gradients:
+    if by == 1:
+        return answer
+    gradient, step = (None if v is None else v / float(by) for v in (answer.gradient, answer.step))
+    return Gradients(gradient, step)
+
+
+def _as_it_stands(pair: PairRecord, by: float) -> PairRecord:
+    """The numbers as the program gave them, and the exact ones times its factor."""
+    if by == 1 or pair.worst is None:
+        return pair
+    found = tuple(
+        replace(record, value_a=record.value_a * by, value_b=record.value_b * by)
+        for record in (pair.worst, *pair.parameters)
+    )
+    return replace(pair, worst=found[0], parameters=found[1:])
+
+
+def _is_power_of_two(factor: Factor) -> bool:
+    return replace(factor, sign=1, two=0) == Factor()
+
+
+def _with_room(bound: Bound, factor: Factor) -> Bound:
+    """A factor that is no power of two costs the program a few roundings more, and us one.
+
+    Each is relative, u at most of every product O * delta, and of those a bound has at least one.
+    """
+    if _is_power_of_two(factor):
+        return bound
+    more, reach = 5.0, bound.reach
+    if reach is not None:
+        reach = Reach(reach.low, reach.high, more * reach.E, reach.units)
+    return replace(bound, gradient=more * bound.gradient, reach=reach)
+
+
+def _status(
+    case: Case, ours: Gradients, pair: PairRecord, formula: Certified | None
+) -> tuple[str, str, str]:
+    """The status, what to say of it, and who decided."""
+    by_float = pair.verdict
+    if formula is None or formula.word == "undecided":
+        return _by_bound(case, ours, by_float)
+    if formula.word == "wrong":
+        off = _off(case, ours)
+        if off <= CLOSE[case.dtype]:
+            said = f"another formula, but by at most {off:.1e} of each array (an epsilon, a clip?)"
+            return "close", said, FORMULA
+        return "fail", "", FORMULA
+    if by_float != "wrong":
+        said = "exact arithmetic says that the formula is right"
+        return (
+            ("inconclusive", said, FORMULA) if by_float == "inconclusive" else ("pass", "", FORMULA)
+        )
+    off = _off(case, ours)
+    if off <= CLOSE[case.dtype]:
+        return (
+            "pass",
+            f"the formula is right; it rounds more than most, {off:.1e} of an array",
+            FORMULA,
+        )
+    return (
+        "fail",
+        "the formula is right, but its numbers are lost: it overflows or cancels",
+        FORMULA,
+    )
+
+
+def _by_bound(case: Case, ours: Gradients, word: str) -> tuple[str, str, str]:
+    if word == "inconclusive":
+        return "inconclusive", "a number overflowed, or a probability was rounded to 0 or 1", BOUND
+    if word != "wrong":
+        return "pass", "", BOUND
+    off = _off(case, ours)
+    if off <= CLOSE[case.dtype]:
+        return "close", f"beyond rounding, but by at most {off:.1e} of each array", BOUND
+    return "fail", "", BOUND
+
+
+def _off(case: Case, ours: Gradients) -> float:
+    """The largest of |ours - exact| / |exact| over the arrays, in norm; infinite for no number.
+
+    In a regime of extremes nothing is close: a tail's derivative is small beside any epsilon.
+    """
+    if case.regime == "saturated":
+        return float("inf")
+    theirs = exact_answer(case)
+    a, b = (
+        (ours.gradient, theirs.gradient) if ours.gradient is not None else (ours.step, theirs.step)
+    )
+    assert a is not None
+    assert b is not None
+    return max(_apart(a[s.start : s.stop], b[s.start : s.stop]) for s in slots_of(case))
+
+
+def _apart(a: Vector, b: Vector) -> float:
+    apart, size = float(np.linalg.norm(a - b)), float(np.linalg.norm(b))
+    if not np.isfinite(apart):
+        return float("inf")
+    return apart / size if size else (0.0 if apart == 0 else float("inf"))
