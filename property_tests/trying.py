@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 from flint import arb, fmpq
 
+from backproof.ball import working
 from backproof.case import Case
 from backproof.conventions import Factor
 from backproof.exact_arithmetic import Balls, NotExactly
@@ -112,8 +113,11 @@ class Trial:
         by = self.factor.of(case)
         if self.target.moves:
             by *= -Fraction(case.alpha)
-        divisor = arb(fmpq(by.numerator, by.denominator))
-        return [ball / divisor for ball in answer]
+        if by == 1:
+            return answer
+        with working(bits):
+            divisor = arb(fmpq(by.numerator, by.denominator))
+            return [ball / divisor for ball in answer]
 
 
 def _divided(answer: Gradients, by: Fraction) -> Gradients:
