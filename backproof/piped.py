@@ -60,11 +60,11 @@ class PipedProgram:
         for thread in self._threads:
             thread.start()
 
-    def ask(self, line: bytes, deadline: float) -> bytes:
+    def ask(self, line: bytes, deadline: float) -> Said:
         """Write a line and wait for one, `deadline` seconds at most.
 
-        Raises Died: status "timeout", "crashed", or "error" where lines and questions do not
-        alternate. The program is then gone.
+        Raises Died: status "timeout", "crashed", or "error" where it spoke unasked or without end.
+        The program is then gone.
         """
         self._refuse_early_lines()
         self._busy = self._unread = True
@@ -75,10 +75,8 @@ class PipedProgram:
             raise self._late(deadline) from None
         if isinstance(said, str):
             raise self._ended(said)
-        if said.more:
-            raise self.out_of_step(f"it wrote more after its answer: {_text(said.more)}")
         self._busy = False
-        return said.line
+        return said
 
     def out_of_step(self, what: str) -> Died:
         """End a program that did not answer what was asked; how to say so."""
@@ -96,8 +94,8 @@ class PipedProgram:
         if not self._busy:
             self._requests.put(stop())
             self._requests.put(None)
-            with suppress(queue.Empty):
-                self._answers.get(timeout=1)  # the end of the stream
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1)
         end_group(self._process)
         self._process.wait()
         self._requests.put(None)
@@ -109,7 +107,7 @@ class PipedProgram:
             said = self._answers.get_nowait()
             if isinstance(said, str):
                 raise self._ended(said)
-            raise self.out_of_step(f"it wrote before it was asked: {_text(said.line)}")
+            raise self.out_of_step(f"it wrote unasked: {_text(said.line)}")
 
     def _late(self, deadline: float) -> Died:
         code, begun = self._process.poll(), bytes(self._begun)

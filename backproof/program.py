@@ -19,7 +19,7 @@ from backproof.errors import TargetError
 from backproof.hello import Hello, hello_in
 from backproof.json_lines import AnswerError
 from backproof.line import Limits
-from backproof.piped import PipedProgram
+from backproof.piped import PipedProgram, Said
 from backproof.protocol import Message, ProtocolError
 
 PREFIX = "cmd:"
@@ -93,8 +93,8 @@ class ProgramLine:
         self._alive, self._asked = True, 0
         self.memory_limited = self._program.memory_limited
         try:
-            line = self._program.ask(json_lines.start(), self._limits.load)
-            fields = json_lines.message_in(line, "hello", "errored")
+            said = self._program.ask(json_lines.start(), self._limits.load)
+            fields = _message(said, "hello", "errored")
             if fields["kind"] == "errored":
                 raise AnswerError(f"it says: {json_lines.text_in(fields | {'id': 0}, 'message')}")
             return hello_in(fields)
@@ -106,8 +106,8 @@ class ProgramLine:
             ) from None
         except (ProtocolError, AnswerError) as error:
             self.close()
-            said = str(error).rstrip(".")
-            raise TargetError(f"{self._spec} does not say hello: {said}.") from None
+            why = str(error).rstrip(".")
+            raise TargetError(f"{self._spec} does not say hello: {why}.") from None
 
     def ask(self, case: Case) -> Message:
         """The answer to one case: `result` with the array `gradient` (P,), `skipped` or `errored`.
@@ -123,8 +123,7 @@ class ProgramLine:
         self._asked += 1
         question = json_lines.question(case, self._asked, self.hello.layout)
         try:
-            line = self._program.ask(question, deadline)
-            fields = self._message(line)
+            fields = self._message(self._program.ask(question, deadline))
         except Died:
             self._alive = False
             raise
@@ -145,11 +144,11 @@ class ProgramLine:
         except AnswerError as error:
             return Message("errored", said | {"message": str(error)}, {})
 
-    def _message(self, line: bytes) -> dict[str, Any]:
+    def _message(self, said: Said) -> dict[str, Any]:
         """Raises Died for a line that does not answer this question: it is out of step."""
         assert self._program is not None
         try:
-            fields = json_lines.message_in(line, "result", "skipped", "errored")
+            fields = _message(said, "result", "skipped", "errored")
         except ProtocolError as error:
             raise self._program.out_of_step(str(error)) from None
         given = fields.get("id")
@@ -167,8 +166,8 @@ class ProgramLine:
         try:
             self.start()
         except TargetError as error:  # it could be started before
-            said = str(error).rstrip(".")
-            raise Died("crashed", f"started once more: {said}") from None
+            why = str(error).rstrip(".")
+            raise Died("crashed", f"started once more: {why}") from None
 
     def forget(self) -> None:
         """End the process; the next case is asked in a fresh one.
@@ -181,6 +180,15 @@ class ProgramLine:
         if self._program is not None and self._alive:
             self._program.close()
         self._alive = False
+
+
+def _message(said: Said, *kinds: str) -> dict[str, Any]:
+    """Raises ProtocolError; a line that is no message is the first thing to be put right."""
+    fields = json_lines.message_in(said.line, *kinds)
+    if said.more:
+        more = json_lines.quoted(said.more.decode("utf-8", "replace"))
+        raise ProtocolError(f"it wrote more than one line at once; the second is {more}")
+    return fields
 
 
 def words_of(spec: str) -> list[str]:
