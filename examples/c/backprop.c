@@ -33,6 +33,8 @@ static void fail(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(complaint, sizeof complaint, format, arguments);
     va_end(arguments);
+    for (char *c = complaint; *c; c++)
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ') *c = '?'; /* JSON would escape it */
     longjmp(unanswerable, 1);
 }
 
@@ -317,6 +319,16 @@ static const char *hello =
     "\"reductions\":[\"sum\",\"mean\"],\"biases\":[\"separate\",\"none\"],"
     "\"dtypes\":[\"float64\"],\"max_rows\":128}}";
 
+/* Every product below must be one: (n, k_0) (k_0, k_1) (k_1, k_2) ... gives the shape of Y. */
+static void check_shapes(const Question *q) {
+    int columns = q->X.columns;
+    for (int l = 0; l < q->layers; l++) {
+        if (q->W[l].rows != columns) fail("weights[%d] has no %d rows", l, columns);
+        columns = q->W[l].columns;
+    }
+    if (q->Y.rows != q->X.rows || q->Y.columns != columns) fail("Y has another shape than O_L");
+}
+
 static Question read_question(const Value *message) {
     static const Question empty;
     Question q = empty;
@@ -333,6 +345,7 @@ static Question read_question(const Value *message) {
     if (W || b || g || !q.layers) fail("I take 1 to %d layers", MOST_LAYERS);
     q.X = read_matrix(field(message, "X"));
     q.Y = read_matrix(field(message, "Y"));
+    check_shapes(&q);
     q.loss = text(field(message, "loss"));
     q.mean = !strcmp(text(field(message, "reduction")), "mean");
     return q;

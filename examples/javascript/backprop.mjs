@@ -48,10 +48,16 @@ const activate = (name, Z) =>
 
 const outputDelta = (loss, activation, O, Y) => {
   const error = map(O, (o, i, j) => o - Y[i][j]);
-  if (loss === "half_squared_error") return map(error, (e, i, j) => e * elementwise[activation].gPrime(O[i][j]));
-  if (loss === "cross_entropy") return error; // softmax' cancels: labels of a row sum to 1
-  if (loss === "binary_cross_entropy") return map(error, (e, i) => e / Y[i].length); // and so does sigmoid'
-  throw new Error(`no loss is called ${loss}`);
+  switch (loss) {
+    case "half_squared_error":
+      return map(error, (e, i, j) => e * elementwise[activation].gPrime(O[i][j]));
+    case "cross_entropy": // softmax' cancels, as the labels of a row sum to 1
+      return error;
+    case "binary_cross_entropy": // so does sigmoid'; a row's loss is the mean of its outputs
+      return map(error, (e, i) => e / Y[i].length);
+    default:
+      throw new Error(`no loss is called ${loss}`);
+  }
 };
 
 // --- the pass forward, and the pass back ---------------------------------------------------------

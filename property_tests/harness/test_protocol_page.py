@@ -299,7 +299,7 @@ def test_code_and_schema_take_the_same_claims(change: dict[str, Any], right: boo
 def test_leaky_relu_wants_its_slopes_named() -> None:
     """The one rule that stands on the page and not in the schema, where it would fill it."""
     claims = CLAIMS | {"hidden": ["leaky_relu"]}
-    with pytest.raises(AnswerError, match="`claims.slopes` is missing; list some of "):
+    with pytest.raises(AnswerError, match=r"`claims.slopes` is missing; list some of "):
         hello.hello_in(HELLO | {"claims": claims})
 
 
