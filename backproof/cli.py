@@ -197,9 +197,12 @@ def _seed(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from backproof import checking_command
+    from backproof import suite
 
-    return checking_command.run(options)
+    suite.load_suite()
+    from property_tests import check_command
+
+    return check_command.run(options)
 
 
 def _verify(options: argparse.Namespace) -> int:

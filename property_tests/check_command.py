@@ -6,20 +6,18 @@ import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from backproof import junit, suite
+from backproof import junit
 from backproof.checks import Checked
 from backproof.conventions import Factor
 from backproof.errors import BackproofError
 from backproof.settings import NAME, Settings, frozen, settings_for
 from backproof.terminal import Screen
 from backproof.terminal_check import Live
+from property_tests import check_run
 
 
 def run(options: argparse.Namespace) -> int:
     """Check one implementation; the exit code."""
-    suite.load_suite()
-    from property_tests import check_run
-
     oracles = _names(options.oracles)
     request = check_run.Request(
         spec=options.implementation,

@@ -1,0 +1,210 @@
+"""The ladder on trial: every planted mistake breaks the rung that is about it, and says so."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from backproof import cli
+from backproof.checks import Checked, CheckResult
+from backproof.settings import Settings, settings_for
+from property_tests.check_run import Request, check
+from property_tests.planted import EXAMPLE, PLANTED, write_planted
+
+# The rung that breaks first, and what its message must say.
+FIRST_BROKEN = {
+    "ascent": ("loss.mean_squared_error.identity", "exact is"),
+    "crash": ("contract.answer", "NameError: name 'eror' is not defined at crash.py line"),
+    "cross_entropy_outputs": ("loss.binary_cross_entropy.sigmoid", "exact is"),
+    "dW_1_zero": ("linear.layer", "dW_1[0, 0] = -0.0, exact is"),
+    "dW_alone_is_mean": ("scale.sum", "dW_1 is their mean; db_1 is the sum of its rows"),
+    "db_first_row": ("scale.sum", "db_1 is no multiple of the sum of its rows"),
+    "db_mean": ("scale.sum", "dW_1 is the sum of its rows; db_1 is their mean"),
+    "db_total": ("linear.layer", "db_1[0] = "),
+    "db_zero": ("linear.layer", "db_1[0] = 0.0, exact is"),
+    "derivative_at_activation": ("activation.sigmoid", "exact is"),
+    "forward_without_bias": ("linear.layer", "db_1[0] = "),
+    "kept_state": ("contract.twice", "asked the same twice, it says something else"),
+    "layers_reversed": ("contract.answer", "dW[0] has shape (5, 2), expected (3, 5)"),
+    "leaky_relu_kink_minus_1": ("extremes.leaky_relu_at_0", "exact is"),
+    "leaky_slope_lost": ("activation.leaky_relu", "exact is"),
+    "mean_twice": ("scale.mean", "every array is their mean divided by n again"),
+    "nan": ("contract.answer", "the answer has no finite numbers"),
+    "no_hidden_derivative": ("activation.sigmoid", "exact is"),
+    "other_weights": ("contract.answer", "ValueError: matmul"),
+    "raw_error": ("scale.mean", "rows"),
+    "transposed": ("contract.answer", "shape"),
+    "updated_in_place": ("contract.answer", "in place"),
+    "relu_kink_2": ("extremes.relu_at_0", "exact is"),
+    "relu_kink_minus_1": ("extremes.relu_at_0", "exact is"),
+    "relu_sign": ("activation.relu", "exact is"),
+    "silu_derivative": ("activation.silu", "exact is"),
+    "softmax_diagonal": ("loss.half_squared_error.softmax", "exact is"),
+    "softmax_of_batch": ("loss.half_squared_error.softmax", "exact is"),
+    "squared_error_factor": ("loss.mean_squared_error.identity", "exact is"),
+    "tanh_derivative": ("activation.tanh", "exact is"),
+    "through_gradient": ("scale.sum", "dW_1 is no multiple of the sum of its rows"),
+    "through_updated_weights": ("scale.sum", "dW_1 is no multiple of the sum of its rows"),
+}
+
+
+def of_planted(name: str, folder: Path, settings: Settings | None = None) -> Checked:
+    bug = next(bug for bug in PLANTED if bug.name == name)
+    target = str(write_planted(bug, folder))
+    return check(Request(target, settings=settings or Settings()))[0]
+
+
+def named(checked: Checked, id: str) -> CheckResult:
+    return next(result for result in checked.results if result.check.id == id)
+
+
+@pytest.mark.parametrize("name", FIRST_BROKEN)
+def test_a_planted_mistake_breaks_the_rung_that_is_about_it(name: str, tmp_path: Path) -> None:
+    checked = of_planted(name, tmp_path)
+    first = checked.first_broken
+    assert first is not None
+    id, said = FIRST_BROKEN[name]
+    assert first.check.id == id
+    assert said in first.message
+    assert checked.exit_code == 1
+    assert first.case is not None
+    assert first.case.token
+
+
+def test_the_example_is_right_and_nothing_is_left_out() -> None:
+    checked, climb = check(Request(str(EXAMPLE)))
+    assert checked.exit_code == 0
+    assert checked.counted().keys() == {"pass", "skipped"}
+    assert {r.check.rung for r in checked.results if r.status == "skipped"} == {"update"}
+    assert climb.trial.not_exactly == ""
+    judged = {result.judged_by for result in checked.results if result.status == "pass"}
+    assert judged == {"", "exact arithmetic"}
+    assert checked.claims["activations"][-1] == "(10/11)"
+
+
+def test_every_planted_mistake_is_tried() -> None:
+    # float32_inside is right in single precision, one_element off by 1e-9: see below.
+    assert {bug.name for bug in PLANTED} - FIRST_BROKEN.keys() == {"float32_inside", "one_element"}
+
+
+def test_a_program_in_single_precision_is_judged_as_such(tmp_path: Path) -> None:
+    checked = of_planted("float32_inside", tmp_path)
+    assert checked.exit_code == 0
+    assert checked.conventions["dtype"].startswith("float32")
+    assert named(checked, "linear.layer").judged_by == "rounding bound"
+    assert any("judged by the rounding bound alone" in note for note in checked.notes)
+
+
+def test_what_is_off_by_less_than_a_millionth_is_close_and_fails_when_strict(
+    tmp_path: Path,
+) -> None:
+    checked = of_planted("one_element", tmp_path)
+    assert checked.exit_code == 0
+    close = named(checked, "linear.layer")
+    assert (close.status, close.judged_by) == ("close", "exact arithmetic")
+    assert "by at most" in close.message
+    bug = next(bug for bug in PLANTED if bug.name == "one_element")
+    strict, _ = check(Request(str(write_planted(bug, tmp_path)), strict=True))
+    assert strict.exit_code == 1
+    assert strict.first_broken is not None
+    assert strict.first_broken.check.id == "linear.layer"
+
+
+# Blocked, and left out above.
+
+
+def test_what_stands_on_a_broken_rung_is_blocked_and_says_by_which(tmp_path: Path) -> None:
+    checked = of_planted("mean_twice", tmp_path)
+    statuses = {r.check.id: (r.status, r.message) for r in checked.results}
+    assert statuses["scale.mean"][0] == "fail"
+    assert statuses["depth.3"] == ("blocked", "it stands on scale")
+    assert statuses["extremes.tiny"] == ("blocked", "it stands on scale")
+
+
+def test_one_wrong_activation_is_named_once_and_hides_nothing_else(tmp_path: Path) -> None:
+    checked = of_planted("tanh_derivative", tmp_path)
+    assert [r.check.id for r in checked.results if checked.fails(r)] == ["activation.tanh"]
+    assert named(checked, "loss.half_squared_error.tanh").message == "it stands on activation.tanh"
+    assert named(checked, "depth.5").status == "pass"
+
+
+# Settings.
+
+
+def test_expected_failures_are_xfails_and_a_stale_one_is_an_error(tmp_path: Path) -> None:
+    known = Settings(expected={"activation.tanh": "being rewritten"})
+    checked = of_planted("tanh_derivative", tmp_path, known)
+    assert named(checked, "activation.tanh").status == "xfail"
+    assert checked.exit_code == 0
+    right, _ = check(Request(str(EXAMPLE), settings=known))
+    assert named(right, "activation.tanh").status == "xpass"
+    assert right.exit_code == 1
+
+
+def test_a_frozen_factor_is_held(tmp_path: Path) -> None:
+    (tmp_path / "backproof.toml").write_text("[conventions]\nfactor = { two = 1 }\n")
+    settings = settings_for(tmp_path / "my_net.py")
+    checked, _ = check(Request(str(EXAMPLE), settings=settings))
+    assert checked.first_broken is not None
+    assert checked.first_broken.check.id == "linear.layer"
+    assert "held by backproof.toml" in checked.conventions["factor"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[conventions]\nfactor = 2\n", "write it as a table"),
+        ("[conventions]\nfactor = { n = 9 }\n", "use whole powers"),
+        ("[conventions]\nlayout = 1\n", "`conventions.layout` is unknown"),
+        ("[expected]\nx = ''\n", "needs a reason"),
+        ("[oops]\n", "`oops` is unknown"),
+        ("= 1", "cannot be read as TOML"),
+    ],
+)
+def test_settings_that_mean_nothing_are_said_in_a_sentence(
+    tmp_path: Path, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "my_net.py"
+    target.write_text(EXAMPLE.read_text())
+    (tmp_path / "backproof.toml").write_text(text)
+    assert cli.main(["check", str(target)]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "backproof.toml" in told
+    assert told.count("\n") == 1
+
+
+def test_an_expected_failure_of_no_check_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "my_net.py"
+    target.write_text(EXAMPLE.read_text())
+    (tmp_path / "backproof.toml").write_text('[expected]\n"activation.swish" = "later"\n')
+    assert cli.main(["check", str(target), "--oracles", "none"]) == 2
+    assert "'activation.swish', which is no check" in capsys.readouterr().err
+
+
+# Files for programs.
+
+
+def test_json_and_junit_say_what_the_terminal_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bug = next(bug for bug in PLANTED if bug.name == "tanh_derivative")
+    target = write_planted(bug, tmp_path)
+    to_json, to_junit = tmp_path / "check.json", tmp_path / "check.xml"
+    words = ["check", str(target), "--oracles", "finite_difference"]
+    assert cli.main([*words, "--json", str(to_json), "--junit", str(to_junit)]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("linear.layer: pass, by exact arithmetic; going on\nactivation.tanh: ")
+    assert "finite_difference: says the same as exact arithmetic in all" in out
+    told = json.loads(to_json.read_text())
+    failing = [r for r in told["results"] if r["status"] == "fail"]
+    assert [r["check"]["id"] for r in failing] == ["activation.tanh"]
+    assert failing[0]["case"]["token"] in out
+    assert told["witnesses"].keys() == {"finite_difference"}
+    suite = ElementTree.parse(to_junit).getroot()
+    assert (suite.get("failures"), suite.get("errors")) == ("1", "0")
+    (failure,) = suite.iter("failure")
+    assert failing[0]["message"] in str(failure.get("message"))
