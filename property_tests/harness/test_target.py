@@ -268,7 +268,8 @@ def test_closing_ends_the_child_and_what_it_started(tmp_path: Path) -> None:
 
 
 PARENT = """\
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 sys.path.insert(0, sys.argv[1])
 from backproof.target import Limits, Target
 from property_tests.harness.hostile import BAD, QUICK
