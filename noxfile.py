@@ -107,6 +107,12 @@ def gates(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["workshop"])
+def hunt(session: nox.Session) -> None:
+    """Hunt for a case that breaks the bound, ten minutes; `-- --minutes 60 --seed 5`."""
+    _in_workshop(session, "-m", "property_tests.hunting", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["workshop"])
 def lint(session: nox.Session) -> None:
     """Check style with ruff: rules, then formatting (`-- --fix` repairs both)."""
     fix = "--fix" in session.posargs

@@ -11,13 +11,15 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backproof.case import Case
 from backproof.errors import BackproofError
-from backproof.gradients import Failure
+from backproof.gradients import Failure, Vector
 from oracles import verdict
 from oracles.bound import Bound, bounds_of
 from oracles.exact import Exact
+from oracles.verdict import Opinion
 from property_tests.corpora import group_claims
 from property_tests.judging import Answer, Seat
 from property_tests.mutations import mutant
@@ -58,7 +60,7 @@ class InFloats:
         return self.seat.name
 
     def ratios(self, cases: Sequence[Case]) -> list[float]:
-        """The largest of the errors of `verdict.compare`."""
+        """err/E as `verdict.compare` has it; at a kink only what no choice of slopes explains."""
         with np.errstate(all="ignore"):  # a changed case may saturate, or overflow
             answers = self.seat.side.gradients_of(cases)
             sides = zip(answers, _EXACT.gradients_of(cases), strict=True)
@@ -70,7 +72,6 @@ class InFloats:
 
 
 def _ratio(case: Case, ours: Answer, exact: Answer, bound: Bound) -> float:
-    """A value that some choice of slopes at a kink leads to is no error, and no success."""
     if isinstance(ours, Failure) or isinstance(exact, Failure):
         said = [each.message for each in (ours, exact) if isinstance(each, Failure)]
         raise BackproofError(f"a side gave no answer to {case}: {'; '.join(said)}")
@@ -78,8 +79,28 @@ def _ratio(case: Case, ours: Answer, exact: Answer, bound: Bound) -> float:
         verdict.opinions_of(case, answer, "direct", bound)["gradient"] for answer in (ours, exact)
     )
     compared = verdict.compare(case, "gradient", mine, theirs, bound.witness)
-    measured = compared.errors[np.isin(compared.codes, _MEASURED)]
-    return float(np.max(measured, initial=0.0))
+    ratios = np.where(np.isin(compared.codes, _MEASURED), compared.errors, 0.0)
+    if mine.reach is not None:
+        decided = np.isin(compared.codes, (verdict.WRONG, verdict.INCONCLUSIVE))
+        ratios = np.where(_chosen(mine) & ~decided, _beyond(mine), ratios)
+    return float(np.max(ratios, initial=0.0))
+
+
+def _chosen(mine: Opinion) -> NDArray[np.bool_]:
+    """Where an undecided sign under a kink makes a difference.
+
+    There |x - exact| may be all of E by another choice, which says nothing about rounding.
+    """
+    assert mine.reach is not None
+    return (mine.reach.high > mine.reach.low) | (mine.reach.E > mine.bound)
+
+
+def _beyond(mine: Opinion) -> Vector:
+    """How far a value lies outside all choices of slopes, in units of what rounding may add."""
+    assert mine.reach is not None
+    low, high, E, _ = mine.reach
+    outside = np.maximum(np.maximum(low - mine.values, mine.values - high), 0.0)
+    return np.where(outside == 0.0, 0.0, outside / (2.0 * E))
 
 
 @dataclass(frozen=True)

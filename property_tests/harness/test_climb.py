@@ -13,7 +13,7 @@ import pytest
 from backproof.case import Case
 from backproof.drawing import Array
 from backproof.errors import BackproofError
-from backproof.gradients import Failure, Gradients
+from backproof.gradients import Failure, Gradients, Vector
 from backproof.tokens import token_of
 from oracles import bound_tables
 from oracles.bound import bounds_of
@@ -84,6 +84,19 @@ def test_the_worst_right_program_follows_the_exact_sign_at_an_undecided_kink() -
         assert WorstRight("numpy", i).ratios([kinked])[0] <= 1.0
         found += bounds_of([kinked])[0].reach is not None
     assert found > 0
+
+
+def test_another_slope_at_a_kink_is_no_error_but_what_goes_beyond_all_slopes_is() -> None:
+    """z is exactly 0: dLoss/dW_2 is O_1 = 0 there, dLoss/dW_1 = X * slope * W_2 * (O - Y)."""
+    case = given([[[1.0]], [[1.0]]], [[1.0]], [[0.7]], ["relu", "tanh"], biases=[[-1.0], [0.1]])
+    (bound,) = bounds_of([case])
+    assert bound.reach is not None
+    steepest = bound.reach.low[0]
+    for value, measured in ((0.0, 0.0), (steepest, 0.0), (steepest - bound.reach.E[0], 0.5)):
+        seat = Seat(Saying(value, bound.witness), "numpy", False)
+        assert InFloats(seat).ratios([case])[0] == pytest.approx(measured, abs=1e-2)
+    seat = Seat(Saying(steepest * (1 + 1e-9), bound.witness), "numpy", False)
+    assert InFloats(seat).ratios([case])[0] > 1.0
 
 
 # ---- it keeps what it finds ----
@@ -216,6 +229,16 @@ class Silent:
 
     def gradients(self, case: Case) -> Gradients | Failure:
         return self.gradients_of([case])[0]
+
+
+class Saying(Silent):
+    """The witness' gradient, but for its first element."""
+
+    def __init__(self, first: float, witness: Vector) -> None:
+        self.gradient = np.array([first, *witness[1:]])
+
+    def gradients_of(self, cases: Sequence[Case]) -> list[Gradients | Failure]:
+        return [Gradients(self.gradient, None) for _ in cases]
 
 
 class NoNumber(Silent):
