@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ _ELEMENTWISE: dict[str, np.ufunc] = {
 }
 # NumPy's own, for use while `exact_numpy` holds.
 _as_array, _empty = np.asarray, np.empty
+# What draws random numbers is compiled and writes floats into whatever `np.empty` gives it, so it
+# must see NumPy as it is.
+_AS_IT_IS = ModuleType("numpy")
+vars(_AS_IT_IS).update(vars(np))
+_RANDOM = [module for module in vars(np.random).values() if getattr(module, "np", None) is np]
 _ANSWERS_YES_OR_NO = ("isnan", "isfinite", "isinf")
 _AS_BALL = np.frompyfunc(ball_of, 1, 1)
 _AS_INPUT = np.frompyfunc(exact_input, 1, 1)
@@ -138,7 +144,7 @@ def exact_numpy() -> Iterator[None]:
 
     Names taken out of them earlier (`from math import exp`) stay what they were: they refuse balls.
     """
-    changed = [(np, _numpy()), (math, _math())]
+    changed = [(np, _numpy()), (math, _math()), *((each, {"np": _AS_IT_IS}) for each in _RANDOM)]
     before = [(module, {name: getattr(module, name) for name in new}) for module, new in changed]
     _set(changed)
     try:

@@ -35,13 +35,15 @@ class Place:
     """What a user named: a file or a module, and in it a function.
 
     shown: as the user wrote it   file: absolute   module: "" where a file was named
-    function: None for `backprop`
+    function: None for `backprop`   adapter: absolute, or ""   adapter_source: its text instead
     """
 
     shown: str
     file: str
     module: str
     function: str | None
+    adapter: str = ""
+    adapter_source: str = ""
 
 
 class Line:
@@ -74,6 +76,8 @@ class Line:
             "search": str(Path.cwd()) if place.module else "",
             "shown": place.shown,
             "function": place.function,
+            "adapter": place.adapter,
+            "adapter_source": place.adapter_source,
             "memory": self._limits.memory,
         }
         try:

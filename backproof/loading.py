@@ -22,7 +22,7 @@ def load(start: dict[str, Any]) -> Function:
     """What the message `start` names. Raises LoadError: one sentence."""
     if start["module"]:
         sys.path.append(start["search"])
-        module = _module_called(start["module"], start["shown"])
+        module = named(start["module"], start["shown"])
         path = Path(getattr(module, "__file__", None) or start["search"])
         return function_of(module, path, start["shown"], start["function"])
     return function_in(start["path"], start["shown"], start["function"])
@@ -59,7 +59,7 @@ def function_of(module: ModuleType, path: Path, shown: str, name: str | None) ->
     return Function(function, path.parent, takes)
 
 
-def _module_called(name: str, shown: str) -> ModuleType:
+def named(name: str, shown: str) -> ModuleType:
     """`package.module`, from where the user stands or from what is installed."""
     try:
         return importlib.import_module(name)
@@ -69,26 +69,41 @@ def _module_called(name: str, shown: str) -> ModuleType:
 
 
 def imported(path: Path, shown: str) -> ModuleType:
-    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
-    name = f"learner_{path.stem}" if taken else path.stem
-    loader = SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None  # a loader was given
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    """The file as a module. Raises LoadError."""
+    module = module_at(path)
     try:
+        loader = SourceFileLoader(module.__name__, str(path))
         loader.exec_module(module)
     except SyntaxError as error:
-        where = Path(error.filename or path).name
-        raise LoadError(
-            f"{shown} cannot be read as Python {sys.version_info[0]}.{sys.version_info[1]}: "
-            f"{error.msg} at {where} line {error.lineno}."
-        ) from None
+        raise LoadError(cannot_read(error, path, shown)) from None
     except BaseException as error:  # sys.exit() while importing is one, too
-        raise LoadError(
-            f"{shown} cannot be imported: {told(error, path.parent)}; what should run only as a "
-            'program belongs under `if __name__ == "__main__":`.'
-        ) from None
+        raise LoadError(cannot_import(error, path, shown)) from None
     return module
+
+
+def module_at(path: Path) -> ModuleType:
+    """An empty module for a file, under a name that nobody else has."""
+    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    name = f"learner_{path.stem}" if taken else path.stem
+    spec = importlib.util.spec_from_loader(name, SourceFileLoader(name, str(path)))
+    assert spec is not None  # a loader was given
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    return module
+
+
+def cannot_read(error: SyntaxError, path: Path, shown: str) -> str:
+    where = Path(error.filename or path).name
+    return (
+        f"{shown} cannot be read as Python {sys.version_info[0]}.{sys.version_info[1]}: "
+        f"{error.msg} at {where} line {error.lineno}."
+    )
+
+
+def cannot_import(error: BaseException, path: Path, shown: str) -> str:
+    return (
+        f"{shown} cannot be imported: {told(error, path.parent)}; what should run only as a "
+        'program belongs under `if __name__ == "__main__":`.'
+    )
 
 
 def _no_function(module: ModuleType, shown: str, name: str | None, found: object) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from backproof.errors import TargetError
 from backproof.gradients import Failure, Gradients, Vector
 from backproof.line import Limits as Limits
 from backproof.line import Line, Place, Probe
-from backproof.names import REDUCTIONS
+from backproof.names import MAX_BATCH, REDUCTIONS
 from backproof.program import PREFIX, ProgramLine
 from backproof.protocol import Message
 
@@ -36,27 +36,40 @@ if TYPE_CHECKING:
 
 
 class Target:
-    """FILE[:function] on the contract; `backprop` where no function is named. Or `cmd:PROGRAM`.
+    """FILE[:function], package.module:function or `cmd:PROGRAM`.
 
+    A function on the contract, `backprop` where none is named, or whatever is behind an adapter:
+    adapter: its file; where it is not given, `my_net_adapter.py` beside `my_net.py`, unless a
+        function is named
     name: the function's where one was named, else the file's without its ending
     takes: what its signature asks for by name   claims: what it says it can do, by probing
     conventions: what was inferred and is held from now on, in words
     Raises TargetError: the file cannot be loaded, its function not called, or it refuses all.
     """
 
-    def __init__(self, spec: str, limits: Limits | None = None) -> None:
+    conventions: dict[str, str]
+
+    def __init__(
+        self, spec: str, limits: Limits | None = None, adapter: Path | str | None = None
+    ) -> None:
         self._limits = limits or Limits()
         program = ProgramLine(spec, self._limits) if spec.startswith(PREFIX) else None
-        place = Place(spec, "", "", None) if program else place_of(spec)
-        self._name = place.function or Path(place.file).stem
+        self._place = Place(spec, "", "", None) if program else place_of(spec, adapter)
+        self._name = self._place.function or Path(self._place.file).stem
         self._deaths, self._last_death = 0, Failure("crashed", "")
-        self._line: Line | ProgramLine = program or Line(place, self._limits)
+        self._line: Line | ProgramLine = program or Line(self._place, self._limits)
+        self._exact_line: Line | None = None
         try:
-            self.takes = tuple(self._line.start()["takes"])
+            hello = self._line.start()
+            self.takes: tuple[str, ...] = tuple(hello["takes"])
+            self._gives: str = hello.get("gives", "")
+            self._adapted: str = hello.get("adapted", "")
             if program:
                 self._believe(program)
+            elif self._gives:
+                self._claim(hello["claims"])
             else:
-                self._probe(place)
+                self._probe(self._place)
         except BaseException:
             self.close()
             raise
@@ -75,6 +88,8 @@ class Target:
     def close(self) -> None:
         """End the child process and everything it started."""
         self._line.close()
+        if self._exact_line is not None:
+            self._exact_line.close()
 
     def forget(self) -> None:
         """End the child; the next case is asked in a fresh process.
@@ -82,6 +97,8 @@ class Target:
         What earlier calls left in variables or in files of their folder is gone with it.
         """
         self._line.forget()
+        if self._exact_line is not None:
+            self._exact_line.forget()
 
     @property
     def name(self) -> str:
@@ -90,16 +107,19 @@ class Target:
     @property
     def moves(self) -> bool:
         """Whether it shows its step ΔW alone, and no gradient."""
+        if self._gives:
+            return self._gives != "gradient"
         return any(rate in self.takes for rate in LEARNING_RATES)
 
     @property
     def step_form(self) -> str:
-        return "direct"
+        """ "after_minus_before" where ΔW is seen in the weights alone (see `Side`)."""
+        return "after_minus_before" if self._gives and self.moves else "direct"
 
     @property
     def adapted(self) -> str:
         """How it is called, one sentence; "" for a function on the contract."""
-        return ""
+        return self._adapted
 
     @property
     def printed(self) -> str:
@@ -141,7 +161,7 @@ class Target:
         if refusal:
             return Failure("skipped", f"{self.name}: {refusal}")
         try:
-            answer = self._line.ask_exactly(case, bits, widened)
+            answer = self._line_for_exact().ask_exactly(case, bits, widened)
         except Died as died:
             if died.status == "timeout":  # in floats it may well be quick
                 return NotExactly(f"could not run exactly: {died.message}")
@@ -167,6 +187,43 @@ class Target:
             return Failure("error", f"it changed its input {names} in place; work on a copy.")
         vector = answer.arrays["gradient"].astype(np.float64)
         return Gradients(None, vector) if self.moves else Gradients(vector, None)
+
+    def _line_for_exact(self) -> Line | ProgramLine:
+        """A process of its own behind an adapter: what a module keeps would be balls afterwards."""
+        if not self._gives:
+            return self._line
+        if self._exact_line is None:
+            self._exact_line = Line(self._place, self._limits)
+        return self._exact_line
+
+    def _claim(self, told: dict[str, Any]) -> None:
+        """The claims that an adapter makes, and the reduction, which is inferred."""
+        named = {name: _tuples(value) for name, value in told.items() if name != "max_rows"}
+        rows = told["max_rows"] or MAX_BATCH
+        self.claims = Claims(**named, max_rows=rows, reductions=REDUCTIONS)
+        self.conventions, self._cut_short = {}, False
+        reduction = REDUCTIONS[0]
+        if rows > 1:
+            reduction, self.conventions["reduction"] = self._reduction(self._first_case())
+        self.claims = replace(self.claims, reductions=(reduction,))
+
+    def _first_case(self) -> Case:
+        """A net among the claims, no width twice where they can be chosen."""
+        claims = self.claims
+        depth = max(min(claims.depths), min(2, max(claims.depths)))
+        output, loss = claims.combinations[0]
+        rates = claims.alphas or ((2.0**10,) if self.moves else (1.0,))
+        return Case(
+            claims.widths or (*_WIDTHS[:depth], claims.outputs or 2),
+            (*(claims.hidden[:1] * (depth - 1)), output),
+            loss,
+            bias=claims.biases[0],
+            n=4,
+            alpha=rates[0],
+            dtype=claims.dtypes[0],
+            slope=claims.slopes[0],
+            seed=1,
+        )
 
     def _believe(self, program: ProgramLine) -> None:
         """A program declares what a function is probed for."""
@@ -205,7 +262,14 @@ class Target:
         return inferred_reduction(*vectors)
 
 
-def place_of(spec: str) -> Place:
+_WIDTHS = (3, 5, 4, 7, 8, 10, 11, 12)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def place_of(spec: str, adapter: Path | str | None = None) -> Place:
     """Where an implementation is.
 
     "my_net.py:train" is a file and its function; a colon inside a path stays there.
@@ -216,11 +280,21 @@ def place_of(spec: str) -> Place:
         file, name = spec, ""
     function = name or None
     if Path(file).is_file():
-        return Place(file, str(Path(file).resolve()), "", function)
+        path = Path(file).resolve()
+        return Place(file, str(path), "", function, _adapter_for(path, function, adapter))
     found = function and all(map(str.isidentifier, file.split("."))) and _file_of_module(file)
     if not found:
         raise TargetError(f"{file} is no file; give the Python file to be judged.")
-    return Place(file, found, file, function)
+    return Place(file, found, file, function, _adapter_for(Path(found), function, adapter))
+
+
+def _adapter_for(file: Path, function: str | None, adapter: Path | str | None) -> str:
+    if adapter is not None:
+        if not Path(adapter).is_file():
+            raise TargetError(f"`adapter` {adapter} is no file; give the adapter's file.")
+        return str(Path(adapter).resolve())
+    beside = file.with_name(f"{file.stem}_adapter.py")
+    return str(beside) if function is None and beside.is_file() else ""
 
 
 def _file_of_module(name: str) -> str:

@@ -83,10 +83,11 @@ def _serve(start: protocol.Message, requests: BinaryIO, answers: BinaryIO) -> No
 
     limited = _limit_memory(start.fields["memory"])
     try:
-        learner: Learner = load(start.fields)
+        learner = _loaded(start.fields)
+        hello = _hello(learner, limited)
     except LoadError as error:
         return say("errored", {"message": str(error)}, {})
-    say("hello", _hello(learner, limited), {})
+    say("hello", hello, {})
     while (message := protocol.read(requests)) is not None and message.kind in _QUESTIONS:
         # Should the harness die first, nobody is left to end an endless loop.
         _alarm(math.ceil(message.fields["deadline"]) + 2)
@@ -95,6 +96,14 @@ def _serve(start: protocol.Message, requests: BinaryIO, answers: BinaryIO) -> No
         with suppress(Exception):
             sys.stdout.flush()
         say(*reply)
+
+
+def _loaded(start: dict[str, Any]) -> Learner:
+    if start["adapter"] or start["adapter_source"]:
+        from backproof.behind_adapter import load_adapted  # a function needs none of it
+
+        return load_adapted(start)
+    return load(start)
 
 
 def _hello(learner: Learner, limited: bool) -> dict[str, Any]:

@@ -267,3 +267,11 @@ def test_no_warning_is_left_behind() -> None:
 
 def test_cannot_run_is_a_type_error() -> None:
     assert issubclass(CannotRun, TypeError)
+
+
+def test_random_numbers_are_drawn_as_ever() -> None:
+    """NumPy's generators are compiled: they write floats into an array of balls, and crash."""
+    with working(200), exact_numpy():
+        drawn = [np.random.randn(3, 5), np.random.default_rng(0).normal(size=(3, 5))]  # noqa: NPY002
+        assert all(type(array) is np.ndarray and array.dtype == np.float64 for array in drawn)
+        np.random.default_rng(0).shuffle(np.array([1.5, 2.5]))

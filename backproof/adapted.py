@@ -1,0 +1,388 @@
+"""A program behind an adapter, in the worker: make a net, set its weights, run it, read them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backproof.adapters import (
+    Adapter,
+    AdapterError,
+    Net,
+    depths_of,
+    given_arrays,
+    gives_of,
+    layers_of,
+    names,
+)
+from backproof.case import Arrays
+from backproof.drawing import Array
+from backproof.gradients import flat
+from backproof.layouts import (
+    LayoutError,
+    ours_of,
+    squeezed,
+    theirs_of,
+    turned,
+    with_bias,
+    without_bias,
+)
+from backproof.paths import PathError, found_at, numbers_at, parsed, stand
+from backproof.protocol import Message
+from backproof.replies import Question, Reply, arrays_in, exact_reply, failure_reply
+from backproof.returned import misfit, read
+from backproof.scripts import Marked
+from backproof.shown_numbers import INPUT, labels_of, shown
+
+Both = tuple[list[Any], list[Any]]
+
+
+class Adapted:
+    """Answers questions through an adapter.
+
+    adapter: with its module set   folder: the learner's   marked: the lines of a script, if any
+    shown: the adapter's file, for messages
+    """
+
+    def __init__(self, adapter: Adapter, folder: Path, shown: str, marked: Marked | None) -> None:
+        self.adapter, self.folder, self.shown, self.marked = adapter, folder, shown, marked
+        self.gives = gives_of(adapter)
+        self.inside = adapter.bias in ("first", "last")
+        columns = adapter.batch in ("columns", "single column")
+        self._turn = (adapter.layout or ("out, in" if columns else "in, out")) == "out, in"
+        self._turn_d: bool | None = None
+        self._form = ""
+        self._learned = bool(adapter.layout)
+
+    # --- one question ---------------------------------------------------------------------------
+
+    def answer(self, message: Message) -> Reply:
+        """`result`, `skipped` or `errored`. X and Y that were changed are named."""
+        question = message.fields
+        arrays = arrays_in(question, {name: a.copy() for name, a in message.arrays.items()})
+        try:
+            with np.errstate():
+                X, Y = self._inputs(arrays)
+                before = _numbers(X), _numbers(Y)
+                net = self.net_of(question, arrays, X, Y)
+                vector = self._flat(self.parameters(net, arrays, X, Y))
+        except (AdapterError, PathError, LayoutError) as error:
+            said = f"{self.shown}: {error}"
+            return "errored", {"id": question["id"], "message": said, "traceback": "",
+                               "refuses": []}, {}  # fmt: skip
+        except BaseException as error:
+            return failure_reply(error, self.folder, question)
+        changed = [
+            name
+            for name, old, now in zip(("X", "Y"), before, (X, Y), strict=True)
+            if old.shape != _numbers(now).shape or old.tobytes() != _numbers(now).tobytes()
+        ]
+        return "result", {"id": question["id"], "changed_inputs": changed}, {"gradient": vector}
+
+    def exactly(self, message: Message) -> Reply:
+        """`exact` or `inexact`: all arrays of the model are balls."""
+        from backproof.exact_arithmetic import exact_answer
+        from backproof.exact_state import in_balls
+
+        question = message.fields
+
+        def ask(asked: Any) -> Both:
+            arrays = Arrays(tuple(asked.weights), tuple(asked.biases), asked.X, asked.Y)
+            X, Y = self._inputs(arrays)
+            net = self.net_of(question, arrays, X, Y)
+            return self.parameters(net, arrays, X, Y, in_balls)
+
+        found = exact_answer(
+            arrays_in(question, message.arrays),
+            ask,
+            bits=question["bits"],
+            widened=question["widened"],
+        )
+        return exact_reply(question, found)
+
+    def net_of(self, question: Question, arrays: Arrays, X: Any, Y: Any) -> Net:
+        """The question as the adapter sees it; kept where its methods and scripts find it."""
+        adapter = self.adapter
+        widths = (arrays.weights[0].shape[0], *(W.shape[1] for W in arrays.weights))
+        W, b = given_arrays(adapter, list(arrays.weights), list(arrays.biases))
+        alpha = question["alpha"]
+        net = Net(widths, tuple(question["activations"]), question["loss"], alpha,
+                  question["slope"], len(arrays.X), W, b)  # fmt: skip
+        adapter.net = net
+        if self.marked is not None:
+            self.marked.given = dict(zip(adapter.data, (X, Y), strict=True))
+        return net
+
+    def _inputs(self, arrays: Arrays) -> tuple[Any, Any]:
+        adapter = self.adapter
+        X = shown(INPUT, arrays.X, adapter.batch, adapter.lists)
+        return X, labels_of(arrays.Y, adapter.labels or adapter.batch, adapter.lists)
+
+    def parameters(
+        self, net: Net, arrays: Arrays, X: Any, Y: Any, prepared: Any = lambda model: model
+    ) -> Both:
+        """The gradient or the step, ours: W (k, j) and b (j,) per layer.
+
+        prepared: what is done to a model before its weights are set
+        """
+        model = self.model_of(net, prepared)
+        before = None
+        if self.gives == "gradient" or (self.gives == "weights" and not self.adapter.W):
+            self.set(model, arrays)
+        else:
+            self.set(model, arrays)
+            before = self.get(model, arrays) if self._has_weights() else None
+            if before is not None and not _same(before, arrays):
+                raise AdapterError("the weights that were set are not those that are read back")
+        returned = self._run(model, X, Y)
+        if self.gives == "gradient":
+            return self._gradient(model, returned, net, arrays)
+        after = (
+            self._of_returned(returned, net, arrays)
+            if self.gives == "weights"
+            else self.get(model, arrays)
+        )
+        old = (list(arrays.weights), list(arrays.biases)) if before is None else before
+        return (
+            [new - W for new, W in zip(after[0], old[0], strict=True)],
+            [None if b is None else new - b for new, b in zip(after[1], old[1], strict=True)],
+        )
+
+    def model_of(self, net: Net, prepared: Any = lambda model: model) -> Any:
+        model = prepared(self.adapter.make(net))
+        if self.adapter.rate:
+            for rate in names(self.adapter.rate):
+                path = parsed(rate, 0)
+                if self.marked is None:
+                    found_at(model, path)  # a misspelt rate would be set, and nobody would read it
+                stand(model, path, net.alpha)
+        return model
+
+    def _run(self, model: Any, X: Any, Y: Any) -> Any:
+        if self.marked is not None and type(self.adapter).run is Adapter.run:
+            return self.marked.run()
+        return self.adapter.run(model, X, Y)
+
+    # --- weights in and out ---------------------------------------------------------------------
+
+    def _has_weights(self) -> bool:
+        return bool(self.adapter.W) or type(self.adapter).take is not Adapter.take
+
+    def set(self, model: Any, arrays: Arrays) -> None:
+        """Put the weights of a question into the model, where the adapter says."""
+        adapter = self.adapter
+        if type(adapter).put is not Adapter.put:
+            adapter.put(model, [W.copy() for W in arrays.weights],
+                        [None if b is None else b.copy() for b in arrays.biases])  # fmt: skip
+            return
+        if not adapter.W:
+            return
+        Ws = [*arrays.weights]
+        if self.inside:
+            pairs = zip(arrays.weights, arrays.biases, strict=True)
+            Ws = [with_bias(W, b, adapter.bias, adapter.bias_input) for W, b in pairs]
+        if not self._learned:
+            self._learn(model, Ws)
+        net = adapter.net
+        for layer, W in enumerate(Ws):
+            self._place(model, adapter.W, layer, W, net.W[layer])
+            b = arrays.biases[layer]
+            if b is not None and not self.inside and adapter.b:
+                value = b * adapter.bias_input
+                self._place(model, adapter.b, layer, value, net.b[layer])
+
+    def _place(self, model: Any, texts: Any, layer: int, array: Any, fresh: Any) -> None:
+        path = _path(texts, layer)
+        try:
+            there = numbers_at(model, path)
+        except PathError:
+            if self.marked is None:
+                raise
+            there = fresh  # a script whose beginning was not run has nothing there yet
+        if there.ndim == 0 and array.size == 1:
+            stand(model, path, array.reshape(()))
+            return
+        try:
+            theirs = theirs_of(array, there.shape, self._turn)
+        except LayoutError as error:
+            raise AdapterError(f"`{_text(texts, layer)}` has {error}") from None
+        stand(model, path, theirs)
+
+    def _learn(self, model: Any, Ws: list[Any]) -> None:
+        """Which way round square matrices are: like those of this program that are not square."""
+        for layer, W in enumerate(Ws):
+            try:
+                found = turned(numbers_at(model, _path(self.adapter.W, layer)).shape, W.shape)
+            except (PathError, LayoutError):
+                continue
+            if found is not None:
+                self._turn, self._learned = found, True
+                return
+
+    def get(self, model: Any, arrays: Arrays) -> Both:
+        """The weights as they are, in our shapes. Raises AdapterError, ResultError."""
+        adapter = self.adapter
+        if type(adapter).take is not Adapter.take:
+            Ws, bs = adapter.take(model)
+            return self._ours(list(Ws), list(bs), arrays, self._turn)
+        layers = range(len(arrays.weights))
+        Ws = [numbers_at(model, _path(adapter.W, layer)) for layer in layers]
+        bs = (
+            [numbers_at(model, _path(adapter.b, layer)) for layer in layers]
+            if adapter.b and adapter.bias == "separate"
+            else []
+        )
+        return self._ours(Ws, bs, arrays, self._turn)
+
+    def _gradient(self, model: Any, returned: Any, net: Net, arrays: Arrays) -> Both:
+        adapter = self.adapter
+        if not adapter.dW:
+            return self._of_returned(returned, net, arrays)
+        layers = range(len(arrays.weights))
+        Ws = [numbers_at(model, _path(adapter.dW, layer)) for layer in layers]
+        bs = [numbers_at(model, _path(adapter.db, layer)) for layer in layers] if adapter.db else []
+        return self._ours(Ws, bs, arrays, None)
+
+    def _of_returned(self, returned: Any, net: Net, arrays: Arrays) -> Both:
+        W, b = self._shapes(arrays)
+        theirs = [np.shape(array) for array in net.params.values()]
+        found = read(returned, W, b, theirs, self._form)
+        self._form = self._form or found.form
+        return self._ours(list(found.W), list(found.b), arrays, None)
+
+    def _shapes(self, arrays: Arrays) -> tuple[list[Any], list[Any]]:
+        """Our shapes of what the program has."""
+        extra = 1 if self.inside else 0
+        W = [(k + extra, j) for k, j in (W.shape for W in arrays.weights)]
+        biased = self.adapter.bias == "separate" and arrays.biases[0] is not None
+        return W, [shape[1:] for shape in W] if biased else []
+
+    def _ours(self, Ws: list[Any], bs: list[Any], arrays: Arrays, turn: bool | None) -> Both:
+        """Theirs in our shapes. turn: which way round square ones are; None: as it was seen."""
+        from backproof.replies import ResultError
+
+        W, b = self._shapes(arrays)
+        trouble = misfit(Ws, bs if bs else [], W, b if bs else [])
+        if trouble:
+            raise ResultError(trouble)
+        if turn is None:
+            seen = [turned(np.shape(a), s) for a, s in zip(Ws, W, strict=True)]
+            certain = [each for each in seen if each is not None]
+            if self._turn_d is None and certain:
+                self._turn_d = certain[0]
+            turn = self._turn if self._turn_d is None else self._turn_d
+        found = [ours_of(_array(a), s, turn) for a, s in zip(Ws, W, strict=True)]
+        sign = self.adapter.bias_input
+        if self.inside:
+            both = [without_bias(M, self.adapter.bias, sign) for M in found]
+            return [W for W, _ in both], [b for _, b in both]
+        if not b:
+            return found, [None] * len(found)
+        if not bs:  # it has biases, but no gradient of them: nothing moves
+            return found, [np.zeros(s) if v is None else v * 0 for v, s in
+                           zip(arrays.biases, b, strict=True)]  # fmt: skip
+        return found, [np.reshape(_array(a), s) * sign for a, s in zip(bs, b, strict=True)]
+
+    def _flat(self, both: Both) -> Array:
+        from backproof.replies import real_array
+
+        Ws = [real_array(f"dW{l}", W, W.shape) for l, W in enumerate(both[0], 1)]
+        bs = [
+            None if b is None else real_array(f"db{l}", b, b.shape)
+            for l, b in enumerate(both[1], 1)
+        ]
+        return flat(Ws, bs)
+
+
+def _path(texts: Any, layer: int) -> Any:
+    return parsed(_text(texts, layer), layer)
+
+
+def _text(texts: Any, layer: int) -> str:
+    if isinstance(texts, str):
+        return texts
+    if layer >= len(texts):
+        raise AdapterError(f"{len(texts)} paths are given, but there are more layers")
+    return texts[layer]
+
+
+def _array(value: Any) -> Any:
+    return value if isinstance(value, np.ndarray) else np.array(value)
+
+
+def _numbers(value: Any) -> Any:
+    return np.array(value)
+
+
+def _same(found: Both, arrays: Arrays) -> bool:
+    """Whether what is read back is what was set; in balls it is not asked."""
+    for mine, theirs in zip((arrays.weights, arrays.biases), found, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            if a is None or b is None or a.dtype == object:
+                continue
+            if not np.array_equal(a, np.asarray(b, dtype=a.dtype)):
+                return False
+    return True
+
+
+# --- what the harness is told ---------------------------------------------------------------------
+
+# Widths of a net that tells all layouts apart.
+_WIDTHS = (6, 5, 4, 7, 8, 9, 10, 11, 12)
+
+
+def probe_widths(adapter: Adapter, depth: int) -> tuple[int, ...]:
+    """All different, where the program lets us choose."""
+    if adapter.widths is not None:
+        return tuple(adapter.widths)
+    return (*_WIDTHS[:depth], adapter.outputs or (1 if adapter.labels == "flat" else 2))
+
+
+def probe_arrays(adapter: Adapter, widths: tuple[int, ...], loss: str) -> Arrays:
+    """Some net with these widths: no number twice."""
+    layers = layers_of(widths)
+    n = 1 if adapter.batch.startswith("single") else 3
+    W = [np.arange(1, k * j + 1).reshape(k, j) / (8.0 * k * j) for k, j in layers]
+    b = [None if adapter.bias == "none" else np.arange(1, j + 1) / 16.0 for _, j in layers]
+    Y = np.zeros((n, widths[-1]))
+    Y[:, 0] = 1.0
+    X = np.arange(1, n * widths[0] + 1).reshape(n, widths[0]) / (4.0 * n * widths[0])
+    return Arrays(tuple(W), tuple(b), X, Y)
+
+
+def dtype_of(adapted: Adapted) -> str:
+    """The dtype in which the program keeps its weights: float32 code is judged as such.
+
+    Raises what the learner's code raises, PathError.
+    """
+    adapter = adapted.adapter
+    if not adapter.W or adapted.marked is not None:
+        return "float64"
+    net, *_ = probe_of(adapted)
+    model = adapted.model_of(net)
+    there = found_at(model, _path(adapter.W, 0))
+    found = np.array(there).dtype
+    return "float32" if found == np.float32 and isinstance(there, np.ndarray) else "float64"
+
+
+def probe_of(adapted: Adapted, depth: int | None = None) -> tuple[Net, Arrays, Any, Any]:
+    """A net as a question would be."""
+    adapter = adapted.adapter
+    depth = depth or max(min(depths_of(adapter)), min(2, max(depths_of(adapter))))
+    widths = probe_widths(adapter, depth)
+    loss = names(adapter.loss)[0]
+    hidden = (names(adapter.hidden) or ("",))[0]
+    arrays = probe_arrays(adapter, widths, loss)
+    question = {
+        "activations": [hidden] * (depth - 1) + [names(adapter.output)[0]],
+        "loss": loss,
+        "alpha": 0.5 if adapter.alpha is None else adapter.alpha,
+        "slope": adapter.slope,
+    }
+    X, Y = adapted._inputs(arrays)
+    net = adapted.net_of(question, arrays, X, Y)
+    return replace(net), arrays, X, Y
+
+
+__all__ = ["Adapted", "dtype_of", "probe_of", "squeezed"]

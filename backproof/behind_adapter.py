@@ -1,0 +1,165 @@
+"""In the worker: the adapter is found and checked, the learner's file loaded the way it says."""
+
+import ast
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from backproof.adapted import Adapted, dtype_of, probe_of
+from backproof.adapters import (
+    Adapter,
+    AdapterError,
+    depths_of,
+    gives_of,
+    names,
+    problems_of,
+)
+from backproof.layouts import LayoutError
+from backproof.loading import LoadError, cannot_import, cannot_read, imported, module_at, named
+from backproof.names import OUTPUT_ACTIVATION
+from backproof.paths import PathError
+from backproof.scripts import marked, replace_packages, run_definitions, source_of
+from backproof.telling import told
+
+
+class Loaded:
+    """An adapted program as the worker serves it."""
+
+    def __init__(self, adapted: Adapted, shown: str) -> None:
+        self._adapted, self._shown = adapted, shown
+        self.answer, self.exactly = adapted.answer, adapted.exactly
+
+    def told(self) -> dict[str, Any]:
+        """Claims and the rest, for `hello`. Raises LoadError where no net can be made."""
+        adapter, gives = self._adapted.adapter, self._adapted.gives
+        try:
+            dtype = dtype_of(self._adapted)
+        except (AdapterError, PathError, LayoutError) as error:
+            raise LoadError(f"{self._adapted.shown}: {error}.") from None
+        except BaseException as error:
+            said = told(error, self._adapted.folder)
+            raise LoadError(
+                f"{self._shown}: no net can be made through {self._adapted.shown}: {said}."
+            ) from None
+        return {
+            "takes": [],
+            "claims": claims_of(adapter, dtype),
+            "gives": gives,
+            "adapted": self._words(),
+        }
+
+    def _words(self) -> str:
+        adapted = self._adapted
+        adapter = adapted.adapter
+        how = {
+            "update": "ΔW is W after its update minus W before",
+            "weights": "ΔW is the weights it returns minus those it was given",
+            "gradient": "it gives its gradient",
+        }[adapted.gives]
+        form = {"rows": "one instance per row", "columns": "one instance per column"}.get(
+            adapter.batch, "one instance at a time"
+        )
+        script = [] if adapted.marked is None else [adapted.marked.words]
+        if adapter.script and adapted.marked is None:
+            script = ["only its definitions are run when it is loaded"]
+        elif adapter.script or adapted.marked is not None:
+            script = [*script, "of the rest only the definitions"]
+        if adapter.without:
+            script.append(f"without {', '.join(adapter.without)}")
+        return f"through {adapted.shown}: {'; '.join([form, how, *script])}"
+
+
+def claims_of(adapter: Adapter, dtype: str) -> dict[str, Any]:
+    """What the attributes say, as the fields of `Claims`."""
+    hidden, outputs, losses = (names(v) for v in (adapter.hidden, adapter.output, adapter.loss))
+    pairs = [
+        (output, loss)
+        for loss in losses
+        for output in outputs
+        if OUTPUT_ACTIVATION.get(loss, output) == output
+    ]
+    return {
+        "activations": list(dict.fromkeys([*hidden, *outputs])),
+        "losses": losses,
+        "biases": {"none": ["none"], "separate": ["separate"]}.get(adapter.bias, ["augmented"]),
+        "dtypes": [dtype],
+        "slopes": [adapter.slope],
+        "combinations": pairs,
+        "hidden": hidden,
+        "depths": depths_of(adapter),
+        "max_rows": 1 if adapter.batch.startswith("single") else None,
+        "widths": adapter.widths,
+        "outputs": 1 if adapter.labels == "flat" else adapter.outputs,
+        "alphas": None if adapter.alpha is None else [adapter.alpha],
+    }
+
+
+def load_adapted(start: dict[str, Any]) -> Loaded:
+    """The program of `start` behind the adapter of `start`. Raises LoadError: one sentence."""
+    path, shown = Path(start["path"]), start["shown"]
+    sys.path.append(str(path.parent))
+    if start["module"]:
+        sys.path.append(start["search"])
+    sys.argv = [str(path)]
+    adapter, name = _adapter_of(start)
+    trouble = problems_of(adapter)
+    if trouble:
+        raise LoadError(f"{name}: {trouble[0]}.")
+    replace_packages(adapter.without)
+    module, source = _module_of(adapter, start, path)
+    adapter.module = module
+    try:
+        part = marked(adapter, source, module, path)
+    except AdapterError as error:
+        raise LoadError(f"{name}: {error}.") from None
+    if part is None and type(adapter).run is Adapter.run:
+        raise LoadError(f"{name}: `run` is missing; write what runs one step.")
+    return Loaded(Adapted(adapter, path.parent, name, part), shown)
+
+
+def _adapter_of(start: dict[str, Any]) -> tuple[Adapter, str]:
+    if start["adapter_source"]:
+        name = "the adapter that was proposed"
+        module = ModuleType("proposed_adapter")
+        exec(compile(start["adapter_source"], "<proposed adapter>", "exec"), vars(module))
+    else:
+        path = Path(start["adapter"])
+        name = path.name
+        module = imported(path, name)
+    found = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Adapter) and each is not Adapter
+    ]
+    own = [each for each in found if not any(other is not each and issubclass(other, each)
+                                             for other in found)]  # fmt: skip
+    if len(own) != 1:
+        raise LoadError(f"{name} has {len(own)} classes of `Adapter`; write one.")
+    return own[0](), name
+
+
+def _module_of(adapter: Adapter, start: dict[str, Any], path: Path) -> tuple[ModuleType, str]:
+    shown = start["shown"]
+    wanted = adapter.script or adapter.loop or adapter.lines is not None
+    if not wanted and path.suffix != ".ipynb":
+        if start["module"]:
+            return named(start["module"], shown), ""
+        return imported(path, shown), ""
+    try:
+        source = source_of(path)
+        tree = ast.parse(source, str(path))
+    except SyntaxError as error:
+        raise LoadError(cannot_read(error, path, shown)) from None
+    module = module_at(path)
+    if wanted:
+        run_definitions(tree, module, path)
+        return module, source
+    try:
+        exec(compile(tree, str(path), "exec"), vars(module))
+    except BaseException as error:
+        raise LoadError(cannot_import(error, path, shown)) from None
+    return module, source
+
+
+__all__ = ["Loaded", "claims_of", "gives_of", "load_adapted", "probe_of"]
