@@ -99,7 +99,8 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--impl",
         metavar="FILE[:FUNCTION]",
         help="the implementation under test, `backprop(weights, biases, X, Y, activations, loss)` "
-        "in a Python file (default: backproof's own reference_impl)",
+        "in a Python file, or cmd:./runner for a program of any language (default: backproof's own "
+        "reference_impl)",
     )
     verify.add_argument(
         "--cases",

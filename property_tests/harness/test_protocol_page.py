@@ -18,7 +18,7 @@ from backproof.claims import HIDDEN
 from backproof.gradients import Gradients
 from backproof.json_lines import AnswerError
 from backproof.protocol import ProtocolError
-from backproof.target import Target
+from backproof.target import Limits, Target
 from property_tests.harness.hostile import CASE, answered
 from property_tests.harness.json_schema import complaints
 from property_tests.harness.runners import BRISK, HELLO, command
@@ -115,6 +115,21 @@ def test_a_table_on_the_page_lists_every_claim_and_field() -> None:
             assert re.search(rf"^\| .*`{key}`", PAGE, re.MULTILINE), key
     for name in (*names.LOSSES, *json_lines.GIVES["step"], *json_lines.NOT_FINITE):
         assert name in PAGE
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    limits = Limits()
+    assert limits.memory is not None
+    page = " ".join(PAGE.split())
+    times = (
+        f"{limits.load:g} s for `hello`, {limits.first_call:g} s for the first answer, "
+        f"{limits.call:g} s for each other"
+    )
+    assert times in page
+    assert f"is limited to {limits.memory / 2**30:g} GiB" in page
+    assert f"a line of more than {json_lines.MOST_LINE_BYTES / 2**20:g} MiB" in page
+    assert "after three deaths in a row" in page
+    assert limits.patience == 3
 
 
 @pytest.mark.parametrize(
