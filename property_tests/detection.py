@@ -16,10 +16,14 @@ import reference_impl as ref
 from backproof import drawing
 from backproof.case import Case
 from backproof.drawing import Array
+from backproof.exact_arithmetic import Question
 from backproof.gradients import Failure, Gradients, Vector, flat, slots_of
 from oracles import verdict
 from oracles.bound import Bound, bounds_of
+from oracles.certified import certified
+from oracles.exact import Exact
 from oracles.verdict import Opinion, compare, opinions_of
+from property_tests.exactly import off_at, reference_exactly
 from property_tests.judging import Answer, Seat
 from property_tests.sides import REFERENCE
 
@@ -197,16 +201,87 @@ def _with_wrong_derivative(case: Case, eps: float) -> Vector | None:
 def _with_fault(case: Case, Z: list[Array], O: list[Array], eps: float) -> list[Any] | None:
     """The layers, one of which has a g' that is wrong in one row and neuron where it is not 0."""
     layers = _layers(case)
-    slopes = [
+    slopes = _slopes(case, layers, Z, O)
+    place = _place(case, slopes)
+    if place is None:
+        return None
+    l, within = place
+    wrong = slopes[l].copy()
+    wrong.ravel()[within] *= 1 + eps
+    layers[l] = layers[l]._replace(g_prime=lambda Z, O: wrong)
+    return layers
+
+
+def _slopes(case: Case, layers: list[Any], Z: list[Array], O: list[Array]) -> list[Array]:
+    return [
         np.zeros_like(z) if name == "softmax" else layer.g_prime(z, o)
         for name, layer, z, o in zip(case.activations, layers, Z, O[1:], strict=True)
     ]
+
+
+def _place(case: Case, slopes: list[Array]) -> tuple[int, int] | None:
+    """A layer, and a place in its Z, where g' is not 0."""
     stops = np.cumsum([slope.size for slope in slopes])
     place = _chosen(np.flatnonzero(np.concatenate([s.ravel() for s in slopes])), case, _DERIVATIVE)
     if place is None:
         return None
     l = int(np.searchsorted(stops, place, side="right"))
-    wrong = slopes[l].copy()
-    wrong.ravel()[place - (stops[l] - slopes[l].size)] *= 1 + eps
-    layers[l] = layers[l]._replace(g_prime=lambda Z, O: wrong)
-    return layers
+    return l, place - int(stops[l] - slopes[l].size)
+
+
+# ---- the same faults in exact arithmetic, where no rounding hides them ----
+
+CERTIFIED_FAULT = 1e-12
+# What is done, and which share may, or must, be called wrong.
+CERTIFIED: dict[str, dict[str, float]] = {
+    "no fault": {"at_most": 0.0},
+    f"one dW element x (1 + {CERTIFIED_FAULT:g})": {"at_least": 1.0},
+    f"one g'(z) x (1 + {CERTIFIED_FAULT:g})": {"at_least": 1.0},
+}
+
+
+def certified_faults(cases: Sequence[Case]) -> list[tuple[bool | None, ...]]:
+    """Per case, for each of `CERTIFIED`, whether it is wrong; None where nothing can be changed."""
+    return [
+        (
+            certified(case, reference_exactly(case)).word != "right",
+            _element_certified(case),
+            _derivative_certified(case),
+        )
+        for case in cases
+    ]
+
+
+def _element_certified(case: Case) -> bool | None:
+    """One nonzero element of dW, and that element alone is wrong."""
+    exact = Exact(full_up_to=10**9).gradients(case)
+    assert isinstance(exact, Gradients)
+    own = [np.arange(s.start, s.stop) for s in slots_of(case) if s.letter == "W"]
+    of_W = np.concatenate(own)
+    i = _chosen(of_W[_gradient(exact)[of_W] != 0], case, _ELEMENT)
+    if i is None:
+        return None
+    slot = next(s for s in slots_of(case) if s.start <= i < s.stop)
+
+    def ask(question: Question) -> tuple[Sequence[Any], Sequence[Any]]:
+        dW, db = reference_exactly(case)(question)
+        faulty = list(dW)
+        faulty[slot.layer - 1] = dW[slot.layer - 1].copy()
+        faulty[slot.layer - 1][np.unravel_index(i - slot.start, slot.shape)] *= 1 + CERTIFIED_FAULT
+        return faulty, db
+
+    words = certified(case, ask).words
+    return [j for j, word in enumerate(words) if word == "wrong"] == [i]
+
+
+def _derivative_certified(case: Case) -> bool | None:
+    """One g'(z) of one row and neuron; None where a factor of 1.5 changes nothing either."""
+    with np.errstate(all="ignore"):
+        Z, O = ref.forward(case.arrays.weights, case.arrays.biases, case.arrays.X, _layers(case))
+        place = _place(case, _slopes(case, _layers(case), Z, O))
+    if place is None:
+        return None
+    for factor in (1 + CERTIFIED_FAULT, 1.5):
+        if certified(case, reference_exactly(case, off_at(factor, *place))).word == "wrong":
+            return factor != 1.5
+    return None

@@ -71,3 +71,19 @@ def off_by(factor: float, layer: int) -> Changed:
         return [*layers[:layer], wrong, *layers[layer + 1 :]]
 
     return changed
+
+
+def off_at(factor: float, layer: int, place: int) -> Changed:
+    """The same at one place of Z alone: one row and one neuron, counted row by row as in Z."""
+
+    def changed(layers: list[Activation]) -> list[Activation]:
+        g, g_prime = layers[layer]
+
+        def wrong(Z: Any, O: Any) -> Any:
+            slopes = g_prime(Z, O).copy()
+            slopes[np.unravel_index(place, slopes.shape)] *= factor
+            return slopes
+
+        return [*layers[:layer], Activation(g, wrong), *layers[layer + 1 :]]
+
+    return changed

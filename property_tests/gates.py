@@ -283,10 +283,7 @@ def _derivative(cases: Sequence[Case], eps: float) -> list[Any]:
 
 
 def detected(docket: Docket) -> Iterator[Row]:
-    """A fault in one element, or in one derivative of one row, is seen.
-
-    That one of 1e-12 is always seen in exact arithmetic is the business of `oracles.certified`.
-    """
+    """A fault in one element, or in one derivative of one row, is seen; exactly, always."""
     blocks = docket.results("detection", partial(_faults, faults=detection.ELEMENT_FAULTS))
     for eps in detection.ELEMENT_FAULTS:
         words = [said for block in blocks for said in block[eps]]
@@ -298,6 +295,11 @@ def detected(docket: Docket) -> Iterator[Row]:
     found = docket.results("detection", partial(_derivative, eps=eps))
     words = [said for block in found for said in block]
     yield from _detection_rows(f"one g'(z) x (1 + {eps:g})", words, {"exact": DERIVATIVE_DETECTED})
+    certain = docket.results("detection", detection.certified_faults)
+    for number, (what, target) in enumerate(detection.CERTIFIED.items()):
+        said = [own[number] for block in certain for own in block if own[number] is not None]
+        wrong, what = sum(map(bool, said)), f"{what}: in exact arithmetic"
+        yield _share("detection", what, len(said), wrong, len(said), **target)
 
 
 def _detection_rows(what: str, words: Sequence[Any], targets: dict[str, float]) -> Iterator[Row]:

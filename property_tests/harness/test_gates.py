@@ -13,10 +13,12 @@ import pytest
 from backproof import cli, runfile
 from backproof.case import Case
 from backproof.errors import CaseError
+from backproof.exact_arithmetic import Ask
 from backproof.gradients import Failure, Gradients
 from backproof.tokens import token_of
-from oracles import bound, verdict
+from oracles import bound, certified, verdict
 from oracles.bound import Bound, bounds_of
+from oracles.certified import Certified
 from property_tests import corpora, detection, gates, judging, wrong_formulas
 from property_tests.adversarial import TRAITS, adversarial_case
 from property_tests.corpora import Frozen, frozen_list, sha256_of
@@ -176,6 +178,34 @@ def test_a_fault_that_nobody_can_see_is_not_detected(monkeypatch: pytest.MonkeyP
     assert len(found) == 2
     assert "one dW element x (1 + 1e-16): exact" in found[0]
     assert "one g'(z) x (1 + 4e-16): exact" in found[1]
+
+
+def test_one_fault_that_exact_arithmetic_lets_pass_is_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And so is one case whose right formula it calls wrong."""
+    blind = frozen_list("detection").part(0, 60)[37]
+    right = certified.certified
+
+    def blinded(case: Case, ask: Ask) -> Certified:
+        found = right(case, ask)
+        if case != blind or found.relative.max() > 1e-9:
+            return found
+        other = "right" if found.word == "wrong" else "wrong"
+        return replace(found, words=(other,) * len(found.words))
+
+    shorter(monkeypatch, "detection", 60)
+    (own,) = DOCKET.results("detection", detection.certified_faults)
+    assert {words[0] for words in own} == {False}
+    assert [sum(w is True for w in words) for words in zip(*own, strict=True)][1:] > [40, 40]
+    monkeypatch.setattr(detection, "certified", blinded)
+    monkeypatch.setattr(detection, "element_faults", lambda *_: {})
+    monkeypatch.setattr(detection, "ELEMENT_FAULTS", ())
+    found = [line for line in missed(rows_of("detection")) if "in exact arithmetic" in line]
+    assert len(found) == 3
+    assert "no fault: in exact arithmetic" in found[0]
+    assert "one dW element x (1 + 1e-12): in exact arithmetic" in found[1]
+    assert "one g'(z) x (1 + 1e-12): in exact arithmetic" in found[2]
 
 
 def test_the_rules_people_use_see_what_they_are_made_for() -> None:
