@@ -63,7 +63,7 @@ class Adapted:
         arrays = arrays_in(question, {name: a.copy() for name, a in message.arrays.items()})
         try:
             with np.errstate():
-                X, Y = self._inputs(arrays)
+                X, Y = self.inputs(arrays)
                 before = _numbers(X), _numbers(Y)
                 net = self.net_of(question, arrays, X, Y)
                 vector = self._flat(self.parameters(net, arrays, X, Y))
@@ -89,7 +89,7 @@ class Adapted:
 
         def ask(asked: Any) -> Both:
             arrays = Arrays(tuple(asked.weights), tuple(asked.biases), asked.X, asked.Y)
-            X, Y = self._inputs(arrays)
+            X, Y = self.inputs(arrays)
             net = self.net_of(question, arrays, X, Y)
             return self.parameters(net, arrays, X, Y, in_balls)
 
@@ -114,7 +114,8 @@ class Adapted:
             self.marked.given = dict(zip(adapter.data, (X, Y), strict=True))
         return net
 
-    def _inputs(self, arrays: Arrays) -> tuple[Any, Any]:
+    def inputs(self, arrays: Arrays) -> tuple[Any, Any]:
+        """X and Y in the form that the adapter names. Raises NotImplementedError."""
         adapter = self.adapter
         X = shown(INPUT, arrays.X, adapter.batch, adapter.lists)
         return X, labels_of(arrays.Y, adapter.labels or adapter.batch, adapter.lists)
@@ -206,7 +207,9 @@ class Adapted:
         try:
             theirs = theirs_of(array, there.shape, self._turn)
         except LayoutError as error:
-            raise AdapterError(f"`{_text(texts, layer)}` has {error}") from None
+            if self.marked is None:
+                raise AdapterError(f"`{_text(texts, layer)}` has {error}") from None
+            theirs = theirs_of(array, fresh.shape, self._turn)  # what stands there is a former net
         stand(model, path, theirs)
 
     def _learn(self, model: Any, Ws: list[Any]) -> None:
@@ -380,7 +383,7 @@ def probe_of(adapted: Adapted, depth: int | None = None) -> tuple[Net, Arrays, A
         "alpha": 0.5 if adapter.alpha is None else adapter.alpha,
         "slope": adapter.slope,
     }
-    X, Y = adapted._inputs(arrays)
+    X, Y = adapted.inputs(arrays)
     net = adapted.net_of(question, arrays, X, Y)
     return replace(net), arrays, X, Y
 

@@ -13,13 +13,18 @@ from backproof.adapters import (
     depths_of,
     gives_of,
     names,
-    problems_of,
+)
+from backproof.adapters import (
+    problems_of as misspelt,
 )
 from backproof.layouts import LayoutError
 from backproof.loading import LoadError, cannot_import, cannot_read, imported, module_at, named
 from backproof.names import OUTPUT_ACTIVATION
 from backproof.paths import PathError
+from backproof.protocol import Message
+from backproof.replies import Reply
 from backproof.scripts import marked, replace_packages, run_definitions, source_of
+from backproof.smoking import problems_of
 from backproof.telling import told
 
 
@@ -29,6 +34,10 @@ class Loaded:
     def __init__(self, adapted: Adapted, shown: str) -> None:
         self._adapted, self._shown = adapted, shown
         self.answer, self.exactly = adapted.answer, adapted.exactly
+
+    def smoke(self, message: Message) -> Reply:
+        """`smoked`, with the problems of the adapter."""
+        return "smoked", {"id": message.fields["id"], "problems": problems_of(self._adapted)}, {}
 
     def told(self) -> dict[str, Any]:
         """Claims and the rest, for `hello`. Raises LoadError where no net can be made."""
@@ -103,7 +112,7 @@ def load_adapted(start: dict[str, Any]) -> Loaded:
         sys.path.append(start["search"])
     sys.argv = [str(path)]
     adapter, name = _adapter_of(start)
-    trouble = problems_of(adapter)
+    trouble = misspelt(adapter)
     if trouble:
         raise LoadError(f"{name}: {trouble[0]}.")
     replace_packages(adapter.without)

@@ -99,6 +99,11 @@ class Line:
         how = {"bits": bits, "widened": widened}
         return self._asked_for("exactly", case, how, self._limits.exact)
 
+    def smoke(self, case: Case) -> list[str]:
+        """What is wrong with the adapter. Raises Died."""
+        answer = self._asked_for("smoke", case, {}, self._limits.first_call)
+        return [str(each) for each in answer.fields.get("problems", ())]
+
     def _asked_for(self, kind: str, case: Case, how: dict[str, Any], deadline: float) -> Message:
         if not self._alive:
             self._restart()
@@ -205,7 +210,7 @@ def _answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
     if answer.fields.get("id") != question["id"]:
         return False
     if answer.kind not in _NUMBERS:
-        return answer.kind in ("skipped", "errored", "inexact")
+        return answer.kind in ("skipped", "errored", "inexact", "smoked")
     name = _NUMBERS[answer.kind]
     return name in answer.arrays and len(answer.arrays[name]) == _parameters(case)
 

@@ -13,6 +13,7 @@ The text is parsed, never evaluated.
 
 import re
 from collections.abc import Iterable, MutableMapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -93,18 +94,18 @@ def found_at(root: Any, path: Path) -> Any:
             return rows if len(rows) > 1 and len(rows[0]) > 1 else [x for row in rows for x in row]
         if step == EACH and kind == "index":
             return [found_at(item, path[at + 1 :]) for item in value]
-        value = _next(value, kind, step, root)
+        value = _next(value, kind, step)
     return value
 
 
-def _next(value: Any, kind: str, step: Index, root: Any) -> Any:
+def _next(value: Any, kind: str, step: Index) -> Any:
     try:
         if kind == "index" or isinstance(value, MutableMapping):
             return value[step]
         return getattr(value, step)
     except (AttributeError, KeyError, IndexError, TypeError):
         shown = f".{step}" if kind == "name" else f"[{step!r}]"
-        where = "the module" if value is root else f"a {type(value).__name__}"
+        where = "the module" if isinstance(value, ModuleType) else f"a {type(value).__name__}"
         raise PathError(f"there is no {shown} in {where}") from None
 
 
@@ -132,7 +133,7 @@ def stand(root: Any, path: Path, array: Any) -> None:
     holder = found_at(root, path[:-1]) if len(path) > 1 else root
     kind, step = path[-1]
     try:
-        old = _next(holder, kind, step, root)
+        old = _next(holder, kind, step)
     except PathError:
         old = None  # a script whose beginning was not run has no such name yet
     new = _kept(old, array)

@@ -188,6 +188,20 @@ class Target:
         vector = answer.arrays["gradient"].astype(np.float64)
         return Gradients(None, vector) if self.moves else Gradients(vector, None)
 
+    def smoke(self) -> list[str]:
+        """Problems of the adapter, one sentence each, with what to do; empty where it works.
+
+        It tells a broken adapter from a program that is wrong, before anything is judged. Of a
+        function or a program without one: whether it answers at all.
+        """
+        if self._gives and isinstance(self._line, Line):
+            try:
+                return self._line.smoke(self._first_case())
+            except Died as died:
+                return [f"one step ends the process: {died.message}."]
+        answer = self.gradients(self._first_case())
+        return [f"{answer.message}."] if isinstance(answer, Failure) else []
+
     def _line_for_exact(self) -> Line | ProgramLine:
         """A process of its own behind an adapter: what a module keeps would be balls afterwards."""
         if not self._gives:
@@ -217,8 +231,9 @@ class Target:
             claims.widths or (*_WIDTHS[:depth], claims.outputs or 2),
             (*(claims.hidden[:1] * (depth - 1)), output),
             loss,
-            bias=claims.biases[0],
-            n=4,
+            claims.reductions[0],
+            claims.biases[0],
+            n=min(4, claims.max_rows),
             alpha=rates[0],
             dtype=claims.dtypes[0],
             slope=claims.slopes[0],

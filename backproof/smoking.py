@@ -1,0 +1,107 @@
+"""Is the adapter broken? Asked before anything is judged, so that no program is blamed for it.
+
+Each problem is one sentence with what to do. What only a wrong program would show, such as a bias
+that never moves, is no problem of an adapter.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backproof.adapted import Adapted, probe_of
+from backproof.adapters import Adapter, AdapterError, depths_of
+from backproof.case import Arrays
+from backproof.layouts import LayoutError
+from backproof.paths import PathError
+from backproof.replies import ResultError
+from backproof.telling import told
+
+_Answer = list[Any]
+
+
+def problems_of(adapted: Adapted) -> list[str]:
+    """What is wrong with the adapter; empty where the program can be judged."""
+    depths = sorted({min(depths_of(adapted.adapter)), min(3, max(depths_of(adapted.adapter)))})
+    for depth in depths:
+        found = _of_depth(adapted, depth)
+        if found:
+            return [each if each.endswith(".") else each + "." for each in found]
+    return []
+
+
+def _of_depth(adapted: Adapted, depth: int) -> list[str]:
+    _, arrays, *_ = probe_of(adapted, depth)
+    try:
+        once = _answer(adapted, depth, arrays)
+        twice = _answer(adapted, depth, arrays)
+    except (AdapterError, PathError, LayoutError) as error:
+        return [str(error)]
+    except ResultError as error:
+        return [f"what comes back does not fit: {error} Change what `run` returns, or dW and db"]
+    except BaseException as error:
+        return [
+            f"one step raises {told(error, adapted.folder)}; call the program as it wants to be, "
+            "with X and Y in the form that `batch` and `labels` name"
+        ]
+    if not _equal(once, twice):
+        return [
+            "two new nets with the same weights answer differently; seed what is random in `make`, "
+            "and make the model anew there"
+        ]
+    if not any(np.any(array) for array in once):
+        return [_nothing(adapted.adapter, adapted.gives)]
+    return _unheard(adapted, depth, arrays, once)
+
+
+def _nothing(adapter: Adapter, gives: str) -> str:
+    if gives == "gradient":
+        return "every gradient is zero; `run` must do the backward pass, and dW name its results"
+    return (
+        "no weight moves in a step; `run` must do the update, and `W` name the arrays that it "
+        "changes (a program that loses its update itself is wrong, then say gives = 'gradient')"
+    )
+
+
+def _unheard(adapted: Adapted, depth: int, arrays: Arrays, once: _Answer) -> list[str]:
+    """Which parts of the question do not reach the program."""
+    adapter, found = adapted.adapter, list[str]()
+    changes: dict[str, Callable[[], _Answer]] = {
+        "X": lambda: _answer(adapted, depth, replace(arrays, X=arrays.X / 2)),
+        "the weights": lambda: _answer(
+            adapted, depth, replace(arrays, weights=tuple(W / 2 for W in arrays.weights))
+        ),
+        "Y": lambda: _answer(adapted, depth, replace(arrays, Y=arrays.Y[:, ::-1].copy()
+                                                     if arrays.Y.shape[1] > 1 else arrays.Y / 2)),
+    }  # fmt: skip
+    if adapted.gives != "gradient" and adapter.alpha is None:
+        changes["the learning rate"] = lambda: _answer(adapted, depth, arrays, times=0.5)
+    for what, asked in changes.items():
+        try:
+            same = _equal(asked(), once)
+        except BaseException:
+            continue  # it answered before; what it does with these numbers is to be judged
+        if same:
+            hint = (
+                "name it as `rate`, pass self.net.alpha, or write `alpha` = the number in the "
+                "program"
+                if what == "the learning rate"
+                else "see what `run` passes on"
+            )
+            found.append(f"the answer does not change with {what}; {hint}")
+    return found
+
+
+def _answer(adapted: Adapted, depth: int, arrays: Arrays, times: float = 1.0) -> _Answer:
+    X, Y = adapted.inputs(arrays)
+    net, *_ = probe_of(adapted, depth)
+    question = {"activations": net.activations, "loss": net.loss, "slope": net.slope}
+    net = adapted.net_of(question | {"alpha": net.alpha * times}, arrays, X, Y)
+    with np.errstate():
+        W, b = adapted.parameters(net, arrays, X, Y)
+    return [*W, *(array for array in b if array is not None)]
+
+
+def _equal(a: _Answer, b: _Answer) -> bool:
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))

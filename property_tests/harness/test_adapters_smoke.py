@@ -1,0 +1,106 @@
+"""A broken adapter is told from a wrong program, in a sentence that says what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from backproof.errors import TargetError
+from backproof.target import Target
+from property_tests.harness.net_styles import STYLES
+from property_tests.harness.net_styles_too import Style
+from property_tests.harness.test_adapters import HEAD, written
+
+NAMES = [style.name for style in STYLES]
+
+
+@pytest.mark.parametrize("style", STYLES, ids=NAMES)
+def test_nothing_is_said_of_an_adapter_that_works(tmp_path: Path, style: Style) -> None:
+    """Whether the program is right or wrong."""
+    with Target(written(tmp_path, style)) as target:
+        assert target.smoke() == []
+    (tmp_path / "wrong").mkdir()
+    with Target(written(tmp_path / "wrong", style, style.mistake)) as target:
+        assert target.smoke() == []
+
+
+TRAINS, COLUMNS, RETURNS = STYLES[0], STYLES[1], STYLES[2]
+
+
+@pytest.mark.parametrize(
+    ("style", "change", "said"),
+    [
+        (TRAINS, ("model.train(X, Y)", "pass"), "no weight moves in a step; `run` must do the"),
+        (TRAINS, ("model.train(X, Y)", "model.train(X + 0 * X, Y * 0)"), "not change with Y; see"),
+        (TRAINS, ("model.train(X, Y)", "model.train(X * 0 + 1, Y)"), "does not change with X; see"),
+        (TRAINS, (', "lr"', ', "W9"'), "there is no .W9 in a Net"),
+        (
+            TRAINS,
+            ('b, rate = "W{l}", "b{l}", "lr"', 'b = "W{l}", "b{l}"'),
+            "with the learning rate",
+        ),
+        (
+            TRAINS,
+            ("model.train(X, Y)", "model.train(X.T, Y)"),
+            "one step raises ValueError: matmul",
+        ),
+        (
+            TRAINS,
+            ("model.train(X, Y)", "model.train(X, Y); model.W1 += self.module.np.random.randn(1)"),
+            "two new nets with the same weights answer differently; seed what is random",
+        ),
+        (
+            RETURNS,
+            ("return model", "model"),
+            "`run` returned None, expected 1 of dW and 1 of d",
+        ),
+        (COLUMNS, ('"biases[{i}]"', '"weights[{i}]"'), "`weights[{i}]` has shape"),
+    ],
+)
+def test_what_is_broken_is_named(
+    tmp_path: Path, style: Style, change: tuple[str, str], said: str
+) -> None:
+    assert style.adapter.count(change[0]) == 1
+    spec = written(tmp_path, style)
+    (tmp_path / "net_adapter.py").write_text(HEAD + style.adapter.replace(*change))
+    try:
+        with Target(spec) as target:
+            problems = target.smoke()
+    except TargetError as error:  # what is seen when it is loaded needs no question
+        problems = [str(error)]
+    assert any(said in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("half_squared_error", "squares"), "`loss` has 'squares'; use some of half_squared_error"),
+        (("hidden, output, loss", "hidden, nothing, loss"), "`output` is missing; name what"),
+        (('"W{l}"', '"W{l"'), "`W{l` is no path: nothing is known that looks like {l"),
+        (('"W{l}"', '"V{l}"'), "there is no .V1 in a Net"),
+        (
+            ("return self.module.Net(*net.widths)", "return self.module.Nett()"),
+            "no net can be made",
+        ),
+        (("def run(self, model, X, Y)", "def walk(self, model, X, Y)"), "`run` is missing; write"),
+        (("hidden, output", 'batch = "row"\n    hidden, output'), "`batch` is 'row'; use one of"),
+    ],
+)
+def test_what_is_misspelt_is_named_when_it_is_loaded(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    assert TRAINS.adapter.count(change[0]) == 1
+    spec = written(tmp_path, TRAINS)
+    (tmp_path / "net_adapter.py").write_text(HEAD + TRAINS.adapter.replace(*change))
+    with pytest.raises(TargetError) as caught:
+        Target(spec)
+    assert str(caught.value).startswith(("net_adapter.py: ", spec))
+    assert said in str(caught.value)
+
+
+def test_a_file_without_an_adapter_in_it_is_said(tmp_path: Path) -> None:
+    spec = written(tmp_path, TRAINS)
+    (tmp_path / "net_adapter.py").write_text("from backproof.adapters import Adapter\n")
+    with pytest.raises(TargetError, match=r"net_adapter\.py has 0 classes of `Adapter`; write one"):
+        Target(spec)
+    with pytest.raises(TargetError, match="is no file; give the adapter's file"):
+        Target(spec, adapter=tmp_path / "none.py")
