@@ -3,17 +3,21 @@
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from backproof.gradients import Gradients
+from backproof.case import Case
+from backproof.gradients import Failure, Gradients
 from backproof.tokens import case_of
 from oracles.exact import Exact
 from property_tests import frameworks
+from property_tests.asking import installed
 from property_tests.framework_rows import ROWS, Row
 from property_tests.frameworks import complaint, derivative, measured, reproduction, version
+from property_tests.judging import Seat, judge
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "frameworks.md"
 AGAIN = "make it again: python -m property_tests.frameworks --out docs/frameworks.md"
@@ -65,6 +69,47 @@ def test_conventions_lie_inside_the_kink_and_inaccuracies_have_none(framework: s
             cases = frameworks.on_the_grid(row)[::20]
             answers = [Exact().gradients(case) for case in cases]
             assert all(isinstance(a, Gradients) and a.gradient_ends is None for a in answers)
+
+
+class Framework:
+    """A framework's function as the accused, in nets of one layer and one weight."""
+
+    name, step_form = "accused", "direct"
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+
+    def gradients(self, case: Case) -> Gradients | Failure:
+        return Gradients(frameworks._gradients_of(self.row, [case]), None)
+
+    def gradients_of(self, cases: Sequence[Case]) -> list[Gradients | Failure]:
+        return [self.gradients(case) for case in cases]
+
+
+def verdicts_at_the_tie(row: Row) -> set[str]:
+    """What every witness that is installed says of it at z = 0; -2 is the label, so it matters."""
+    seats = [Seat(Framework(row), family="any", is_oracle=False), *installed()]
+    (pairs,) = judge(frameworks.on_the_grid(row), seats)
+    said = {pair.b: pair.verdict for pair in pairs if pair.a == Framework.name}
+    assert len(said) >= 3
+    # A difference across the kink says nothing there, and may not.
+    return {word for oracle, word in said.items() if oracle != "finite_difference"}
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_a_convention_is_a_kink_before_every_witness_and_never_an_error(framework: str) -> None:
+    rows = [row for row in of(framework) if row.kind == "convention" and row.name]
+    assert len(rows) >= 2
+    for row in rows:
+        ours = 0.0 if row.name == "relu" else 1 / 64
+        assert verdicts_at_the_tie(row) == {"agree" if row.says == ours else "kink"}, row.function
+
+
+def test_a_slope_beyond_the_kink_is_wrong_before_every_witness() -> None:
+    clamp = next(row for row in of("torch") if row.function == "clamp")
+    for factor in (1.5, -0.1):
+        steep = clamp._replace(call=lambda torch, Z, f=factor: f * torch.clamp(Z, min=0))
+        assert verdicts_at_the_tie(steep) == {"wrong"}
 
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
