@@ -50,7 +50,7 @@ class PipedProgram:
         self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Said | str] = queue.SimpleQueue()  # str: the end, and how
         self._printed, self._begun = b"", bytearray()
-        self._busy = self._unread = False
+        self._busy = self._unread = self._greeted = False
         # A thread per pipe: a deadline then holds on every platform, even for a program that
         # never reads, or whose own children keep a pipe open.
         self._threads = [
@@ -66,7 +66,8 @@ class PipedProgram:
         Raises Died: status "timeout", "crashed", or "error" where it spoke unasked or without end.
         The program is then gone.
         """
-        self._refuse_early_lines()
+        if self._greeted:  # a program that says hello at once may be faster than its `start`
+            self._refuse_early_lines()
         self._busy = self._unread = True
         self._requests.put(line)
         try:
@@ -75,7 +76,7 @@ class PipedProgram:
             raise self._late(deadline) from None
         if isinstance(said, str):
             raise self._ended(said)
-        self._busy = False
+        self._busy, self._greeted = False, True
         return said
 
     def out_of_step(self, what: str) -> Died:

@@ -84,18 +84,24 @@ def test_an_answer_of_nan_and_infinity_comes_back_as_it_is(tmp_path: Path) -> No
     ("top", "said"),
     [
         ("say('hi')", "it wrote '\"hi\"' on stdout, where only messages belong; print it to std"),
+        ("write((json.dumps(HELLO) + '\\n') * 2)", "it wrote more than one line at once; the sec"),
         ("sys.exit(3)", "the process ended itself (exit code 3) instead of answering."),
         ("say({'kind': 'result'})", "it wrote a message of kind the string 'result', expected he"),
         ("say({'kind': 'errored', 'message': 'no GPU'})", "it says: no GPU."),
-        ("HELLO['layout'] = 'diagonal'", "`layout` has the string 'diagonal'; use rows, "),
+        ("say({**HELLO, 'layout': 'diagonal'})", "`layout` has the string 'diagonal'; use rows, "),
     ],
 )
 def test_a_program_that_does_not_say_hello_is_no_target(
     tmp_path: Path, top: str, said: str
 ) -> None:
     with pytest.raises(TargetError) as error:
-        Target(command(tmp_path, top=top), BRISK)
+        Target(command(tmp_path, top=f"sys.stdin.readline(); {top}"), BRISK)
     assert f"does not say hello: {said}" in str(error.value)
+
+
+def test_a_hello_may_be_faster_than_its_start(tmp_path: Path) -> None:
+    with Target(command(tmp_path, top="say(HELLO); sys.stdin.readline()"), BRISK) as target:
+        assert_goes_on(target)
 
 
 def test_a_program_that_says_nothing_at_all_may_have_forgotten_to_flush(tmp_path: Path) -> None:
