@@ -7,6 +7,7 @@ change that gets `bp2`.
 """
 
 import hashlib
+import struct
 from collections.abc import Iterator
 
 from backproof import names
@@ -31,12 +32,16 @@ _NAMED = (
     ("slope", names.SLOPES, 8),
 )
 _ACTIVATION_RADIX = 32
+# A number of somebody's own, such as a learning rate written into a program: the last index of its
+# radix, and the 64 bits of the float at the end.
+_NUMBERS = ("alpha", "slope")
+_BITS = struct.Struct(">d")
 
 
 def token_of(case: Case) -> str:
     """The token of a case: about 30 characters, or `file:<sha256>` for given arrays.
 
-    Raises CaseError where a drawn case has an alpha or slope outside the closed lists.
+    An alpha or a slope outside the closed lists makes it 13 characters longer.
     """
     if case.given is not None:
         return FILE_PREFIX + case_hash(case)
@@ -84,11 +89,16 @@ def _fields(case: Case) -> Iterator[tuple[int, int]]:
         yield names.ACTIVATIONS.index(name), _ACTIVATION_RADIX
     yield case.n - 1, names.MAX_BATCH
     yield case.seed, 2**32
+    own = []
     for field, values, radix in _NAMED:
         value = getattr(case, field)
-        if value not in values:
-            raise CaseError(f"`{field}` {value!r} has no token; use one of {values}.")
-        yield values.index(value), radix
+        if value in values:
+            yield values.index(value), radix
+        else:  # a `Case` lets only numbers through that are on no list
+            yield radix - 1, radix
+            own.append(float(value))
+    for number in own:
+        yield int.from_bytes(_BITS.pack(number), "big"), 2**64
 
 
 def _decoded(number: int) -> Case:
@@ -103,8 +113,13 @@ def _decoded(number: int) -> Case:
     n = take(names.MAX_BATCH) + 1
     seed = take(2**32)
     indices = {field: take(radix) for field, _, radix in _NAMED}
+    own = {
+        field: _BITS.unpack(take(2**64).to_bytes(8, "big"))[0]
+        for field, _, radix in _NAMED
+        if field in _NUMBERS and indices[field] == radix - 1
+    }
     try:
-        named = {field: values[indices[field]] for field, values, _ in _NAMED}
+        named = own | {f: values[indices[f]] for f, values, _ in _NAMED if f not in own}
         chosen = tuple(names.ACTIVATIONS[index] for index in activations)
     except IndexError:
         raise CaseError("the token has a name that this version does not know.") from None

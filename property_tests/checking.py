@@ -115,9 +115,7 @@ def _in_single_precision(target: Target, nets: Nets) -> bool:
 
 def _inferred(target: Target, nets: Nets) -> tuple[Factor, str]:
     """From cases whose n, outputs and alpha have no factor in common."""
-    rates = (
-        (1.0,) if nets.claims.alphas is not None or not target.moves else (1024.0, 512.0, 4096.0)
-    )
+    rates = (1.0,) if nets.claims.alphas is not None or not target.moves else (1024.0, 0.5, 0.125)
     cases, ratios = list[Case](), list[float]()
     for seed, (n, outputs) in enumerate(((5, 2), (7, 3), (4, 5)), start=90):
         rate: dict[str, Any] = (
@@ -270,13 +268,18 @@ def _times(c: float | None) -> str:
 
 def _training(climb: Climb, question: Question) -> CheckResult:
     """Steps in a row: each starts where the program's own last step led."""
-    (case,) = question.cases
-    found = list[Found]()
-    for _ in range(STEPS):
-        found.append(climb.tried(case))
-        if found[-1].status in BROKEN or found[-1].answer is None:
+    (start,) = question.cases
+    found, case = list[Found](), start
+    for step in range(1, STEPS + 1):
+        tried = climb.tried(case)
+        if step > 1:  # the case in between has no short name
+            said = f"in step {step}, from where its own steps led"
+            message = f"{said}; {tried.message}" if tried.message else said
+            tried = replace(tried, case=start, message=message)
+        found.append(tried)
+        if tried.status in BROKEN or tried.answer is None:
             break
-        case = _after(case, found[-1].answer)
+        case = _after(case, tried.answer)
     return _summed(climb, question, iter(found))
 
 

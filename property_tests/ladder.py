@@ -14,7 +14,7 @@ from typing import Any
 
 from backproof.case import Case
 from backproof.checks import Check
-from property_tests.nets import ROWS, Nets
+from property_tests.nets import LARGE_RATE, ROWS, Nets
 
 VERSION = "1"
 
@@ -86,11 +86,12 @@ def _scale(nets: Nets) -> Iterator[Question]:
         "sum": "`sum`: a batch is the sum of its rows",
         "mean": "`mean`: a batch is the mean of its rows",
     }
+    sizes = ((5, 4), (6, ROWS)) if nets.claims.max_rows > 1 else ()
     for name in several:
         chosen: dict[str, Any] = {} if name == "rows" else {"reduction": name}
         yield Question(
             Check(f"scale.{name}", asks[name]),
-            _cases(*(nets.net(seed, n=n, **chosen) for seed, n in ((5, 4), (6, ROWS)))),
+            _cases(*(nets.net(seed, n=n, **chosen) for seed, n in sizes)),
             "rows" if name == "rows" else f"rows, {name}",
             unclaimed="single instances only",
         )
@@ -142,7 +143,7 @@ def _batch(nets: Nets) -> Iterator[Question]:
     yield Question(Check("batch.one", "a single instance"), _cases(nets.net(40, depth=deep, n=1)))
     yield Question(
         Check("batch.many", "many instances"),
-        _cases(*(nets.net(41, depth=deep, n=n) for n in (4, 9, 16) if several)),
+        _cases(*(nets.net(41, depth=deep, n=n) for n in (6, 9, 16) if several)),
         unclaimed="single instances only",
     )
     yield Question(
@@ -166,13 +167,14 @@ _NO_RATE = "no learning rate: gradients are shown, not steps"
 
 def _update(nets: Nets) -> Iterator[Question]:
     free = nets.moves and nets.claims.alphas is None
+    plain: dict[str, Any] = {"alpha": 1.0} if free else {}
     hard = "its learning rate is fixed" if nets.moves else _NO_RATE
     yield Question(
         Check("update.step", "ΔW = -alpha dW, added after the whole pass"),
-        _cases(*(nets.net(seed) for seed in (60, 61) if nets.moves)),
+        _cases(*(nets.net(seed, **plain) for seed in (60, 61) if nets.moves)),
         unclaimed=_NO_RATE,
     )
-    for name, rate in (("large", 2.0**20), ("small", 2.0**-10)):
+    for name, rate in (("large", LARGE_RATE), ("small", 2.0**-10)):
         yield Question(
             Check(f"update.{name}", f"a {name} learning rate, {rate:g}"),
             _cases(nets.net(62, alpha=rate) if free else None),

@@ -35,8 +35,7 @@ class Claims:
     """The part of the space that is wanted: what a program supports, or where a law holds.
 
     Each field lists what is allowed; the default is everything. An option outside the closed lists
-    of `names` is possible for `slopes` alone (a learner's own leaky slope); such a case has no
-    token.
+    of `names` is possible for `slopes` and `alphas` alone (a learner's own numbers).
     hidden: activations below the output   combinations: (output activation, loss) pairs
     """
 

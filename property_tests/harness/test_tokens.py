@@ -91,6 +91,11 @@ def test_what_is_no_token_is_said(token: Any, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
-def test_numbers_outside_the_lists_have_no_token() -> None:
-    with pytest.raises(CaseError, match=r"^`alpha` 0\.3 has no token; use one of"):
-        token_of(replace(ONE, alpha=0.3))
+@pytest.mark.parametrize(
+    "own", [{"alpha": 0.3}, {"slope": 0.01}, {"alpha": 0.3, "slope": 0.2}, {"alpha": 2.0**20}]
+)
+def test_numbers_of_somebodys_own_make_a_longer_token(own: dict[str, float]) -> None:
+    case = Case((3, 2), ("leaky_relu",), **own)  # type: ignore[arg-type]
+    token = token_of(case)
+    assert case_of(token) == case
+    assert 10 * len(own) < len(token) - len(token_of(Case((3, 2), ("leaky_relu",)))) < 15 * len(own)
