@@ -19,6 +19,9 @@ exit codes: 0 agrees, 1 disagrees, 2 the call or the target is broken,
 3 a promised check is missing, 130 interrupted"""
 
 
+_ADAPTER = "how the implementation is called (default: my_net_adapter.py beside my_net.py)"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     options = _parser().parse_args(arguments)
@@ -46,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"backproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_check(commands)
+    _add_smoke(commands)
     _add_verify(commands)
     _add_replay(commands)
     _add_report(commands)
@@ -68,6 +72,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="X",
         help="my_net.py, my_net.py:function, package.module:function, or cmd:./runner",
     )
+    check.add_argument("--adapter", type=Path, metavar="FILE", help=_ADAPTER)
     check.add_argument(
         "--strict", action="store_true", help="`close`, and every `should`, fails as well"
     )
@@ -83,6 +88,20 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check.add_argument(
         "--freeze", action="store_true", help="hold what was inferred, in a backproof.toml beside X"
     )
+
+
+def _add_smoke(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    smoke = commands.add_parser(
+        "smoke",
+        help="does the adapter work? before anything is judged",
+        description="Set the weights and read them back, take one step and see whether anything "
+        "moved, ask the same twice: what fails here is the adapter's, not the implementation's.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    smoke.set_defaults(command=_smoke)
+    smoke.add_argument("implementation", metavar="X", help="as in check")
+    smoke.add_argument("--adapter", type=Path, metavar="FILE", help=_ADAPTER)
 
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -102,6 +121,7 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "in a Python file, or cmd:./runner for a program of any language (default: backproof's own "
         "reference_impl)",
     )
+    verify.add_argument("--adapter", type=Path, metavar="FILE", help=_ADAPTER)
     verify.add_argument(
         "--cases",
         type=_count,
@@ -163,6 +183,7 @@ def _add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     replay.set_defaults(command=_replay)
     replay.add_argument("token", help="from a report or a log, or a case file (.npz)")
     replay.add_argument("--impl", metavar="FILE[:FUNCTION]", help="as in verify")
+    replay.add_argument("--adapter", type=Path, metavar="FILE", help=_ADAPTER)
     replay.add_argument("--oracles", metavar="NAMES", help="as in verify")
     replay.add_argument(
         "--out",
@@ -206,6 +227,19 @@ def _check(options: argparse.Namespace) -> int:
     return check_command.run(options)
 
 
+def _smoke(options: argparse.Namespace) -> int:
+    from backproof.target import Target
+
+    with Target(options.implementation, adapter=options.adapter) as target:
+        problems = target.smoke()
+        print(f"called: {target.adapted or 'as a function on the contract'}")
+        for problem in problems:
+            print(f"the adapter does not work yet: {problem}")
+        if not problems:
+            print("the adapter works: backproof check judges the implementation")
+    return 2 if problems else 0
+
+
 def _verify(options: argparse.Namespace) -> int:
     from backproof import suite, terminal
 
@@ -216,6 +250,7 @@ def _verify(options: argparse.Namespace) -> int:
     run, paths = verification.verify(
         verification.Plan(
             impl=options.impl,
+            adapter=options.adapter,
             cases=options.cases,
             seed=options.seed,
             cases_from=options.cases_from,
@@ -238,7 +273,9 @@ def _replay(options: argparse.Namespace) -> int:
     suite.load_suite()
     from property_tests import replaying
 
-    replayed = replaying.replay(options.token, options.impl, options.oracles, options.out)
+    replayed = replaying.replay(
+        options.token, options.impl, options.oracles, options.out, options.adapter
+    )
     terminal.Screen().replay(replayed)
     return replayed.exit_code
 

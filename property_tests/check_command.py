@@ -21,10 +21,11 @@ def run(options: argparse.Namespace) -> int:
     oracles = _names(options.oracles)
     request = check_run.Request(
         spec=options.implementation,
+        adapter=options.adapter,
         strict=options.strict,
-        settings=_settings(options.implementation),
+        settings=settings_of(options.implementation),
     )
-    live = Live(Screen().out, replay=_replay(options), everything=options.all)
+    live = Live(Screen().out, replay=replay_of(options.implementation), everything=options.all)
     checked, climb = check_run.check(request, live.saw)
     live.end(checked)
     checked = replace(checked, witnesses=check_run.witnesses(climb.judged, oracles, live.heard))
@@ -48,14 +49,17 @@ def _file_of(spec: str) -> Path | None:
     return None
 
 
-def _settings(spec: str) -> Settings:
+def settings_of(spec: str) -> Settings:
+    """The settings that hold for an implementation. Raises BackproofError."""
     file = _file_of(spec)
     return settings_for(file if file is not None else Path.cwd() / "here")
 
 
-def _replay(options: argparse.Namespace) -> str:
+def replay_of(spec: str) -> str:
     """The command that shows a case again, with {token} for the case."""
-    words = ["--impl", options.implementation]
+    words = ["--impl", spec]
+    if options.adapter is not None:
+        words += ["--adapter", str(options.adapter)]
     return f"backproof replay {{token}} {shlex.join(words).replace('{', '{{').replace('}', '}}')}"
 
 

@@ -1,23 +1,27 @@
 """One run of `backproof check`, from the words of the command line to a `Checked`."""
 
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass, field
+from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from backproof import __version__
 from backproof.case import Case
-from backproof.checks import Checked, CheckResult
+from backproof.checks import Check, Checked, CheckResult
 from backproof.claims import Claims
 from backproof.errors import BackproofError, MissingExtraError
+from backproof.in_process import NOT_ISOLATED, InProcess
 from backproof.names import ACTIVATIONS, LOSSES, ORACLES
 from backproof.settings import Settings
 from backproof.target import Target
 from oracles.elementary import as_measured
 from property_tests.checking import Climb, with_expected
 from property_tests.judging import Seat, judge_answers
-from property_tests.ladder import VERSION
+from property_tests.ladder import LADDER, VERSION
+from property_tests.nets import Nets
 from property_tests.sides import oracles_named
 
 Show = Callable[[CheckResult], None]
@@ -25,9 +29,13 @@ Show = Callable[[CheckResult], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked, of what."""
+    """What is asked, of what.
+
+    function: judged in this process; `spec` is then only what it is called
+    """
 
     spec: str
+    adapter: Path | None = None
     strict: bool = False
     settings: Settings = field(default_factory=Settings)
 
@@ -38,14 +46,14 @@ def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, 
     show: is told of each result as soon as it is found
     Raises TargetError where nothing can be called.
     """
-    with as_measured() as widened, Target(request.spec) as target:
+    with as_measured() as widened, Target(request.spec, adapter=request.adapter) as target:
         climb = Climb(target, request.settings.factor)
         results = list[CheckResult]()
         for result in climb.results():
             results.append(with_expected(result, request.settings.expected))
             show(results[-1])
-        _all_expected_exist(request.settings, results)
-        notes = _notes(target, climb, widened)
+        _all_expected_exist(request.settings, {result.check.id for result in results})
+        notes = _notes(request, target, climb, widened)
         checked = Checked(
             name=target.name,
             target=request.spec,
@@ -61,8 +69,7 @@ def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, 
     return checked, climb
 
 
-def _all_expected_exist(settings: Settings, results: Iterable[CheckResult]) -> None:
-    known = {result.check.id for result in results}
+def _all_expected_exist(settings: Settings, known: Container[str]) -> None:
     for id in settings.expected:
         if id not in known:
             raise BackproofError(
@@ -71,11 +78,32 @@ def _all_expected_exist(settings: Settings, results: Iterable[CheckResult]) -> N
             )
 
 
-def _notes(target: Target, climb: Climb, widened: dict[str, str]) -> tuple[str, ...]:
-    notes = list[str]()
+def opened(request: Request) -> Target:
+    """Whoever is asked, loaded. Raises TargetError."""
+    if request.function is not None:
+        return InProcess(request.function)
+    return Target(request.spec)
+
+
+def promised(request: Request) -> tuple[Check, ...]:
+    """Every check that the ladder has for what is claimed; nothing is judged for it.
+
+    Raises TargetError where nothing can be called, BackproofError for an expected failure of none.
+    """
+    with opened(request) as target:
+        nets = Nets(target.claims, moves=target.moves)
+    checks = tuple(question.check for rung in LADDER for question in rung.asks(nets))
+    _all_expected_exist(request.settings, {check.id for check in checks})
+    return checks
+
+
+def _notes(
+    request: Request, target: Target, climb: Climb, widened: dict[str, str]
+) -> tuple[str, ...]:
+    notes = [] if request.function is None else [NOT_ISOLATED]
     if climb.trial.not_exactly:
         notes.append(f"judged by the rounding bound alone: {climb.trial.not_exactly}")
-    if not target.memory_limited:
+    if not target.memory_limited and request.function is None:
         notes.append("its memory is not limited: this platform cannot")
     notes += [f"{name}: {said}" for name, said in widened.items()]
     return tuple(notes)

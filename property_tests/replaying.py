@@ -15,14 +15,20 @@ from property_tests.sides import oracles_named
 from property_tests.verification import names_in, subject_seat
 
 
-def replay(token: str, impl: str | None, oracles: str | None, folder: Path | None) -> Replayed:
+def replay(
+    token: str,
+    impl: str | None,
+    oracles: str | None,
+    folder: Path | None,
+    adapter: Path | None = None,
+) -> Replayed:
     """Answer the case again.
 
     Raises CaseError for a token or case file that cannot be read.
     """
     case = casefiles.load(Path(token)) if token.endswith(".npz") else case_named(token, folder)
     witnesses, missing = oracles_named(names_in(oracles))
-    with as_measured(), subject_seat(impl) as (seat, _, _):
+    with as_measured(), subject_seat(impl, adapter) as (seat, _, _):
         seats = [seat, *witnesses]
         answers = {s.name: s.side.gradients_of([case]) for s in seats}
         (pairs,) = judge_answers([case], seats, answers, details=True)

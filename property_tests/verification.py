@@ -33,6 +33,7 @@ class Plan:
     """What was asked for; the fields are the options of `backproof verify --help`."""
 
     impl: str | None = None
+    adapter: Path | None = None
     cases: int = 1000
     seed: int = 0
     cases_from: Path | None = None
@@ -70,7 +71,10 @@ def verify(plan: Plan, screen: Screen) -> tuple[Run, list[Path]]:
             screen.progress(phase, done, total)
 
         witnesses, missing = oracles_named(names_in(plan.oracles))
-        with subject_seat(plan.impl) as (seat, claims, conventions), as_measured() as widened:
+        with (
+            subject_seat(plan.impl, plan.adapter) as (seat, claims, conventions),
+            as_measured() as widened,
+        ):
             seats = [seat, *witnesses]
             conventions = {**conventions, **widened}
             screen.say(f"{seat.name} against {', '.join(s.name for s in witnesses) or 'nobody'}")
@@ -144,21 +148,23 @@ def _writable(folder: Path) -> None:
 
 
 @contextmanager
-def subject_seat(impl: str | None) -> Iterator[tuple[Seat, Claims, dict[str, str]]]:
+def subject_seat(
+    impl: str | None, adapter: Path | None = None
+) -> Iterator[tuple[Seat, Claims, dict[str, str]]]:
     """The accused with what it claims and the conventions it follows."""
     if impl is None:
         yield reference_seat(), EVERYTHING, {}
         return
-    with Target(impl) as target:
+    with Target(impl, adapter=adapter) as target:
         if target.name in (*names.ORACLES, REFERENCE.name):
             raise BackproofError(
                 f"`--impl` {impl} has the name of a side of ours, {target.name}; rename the file."
             )
         seat = Seat(target, family="stranger", is_oracle=False)
-        yield seat, _within(target.claims), target.conventions
+        yield seat, within(target.claims), target.conventions
 
 
-def _within(claims: target_claims.Claims) -> Claims:
+def within(claims: target_claims.Claims) -> Claims:
     """What a target claims, as a part of the space that cases are drawn from."""
     known = {field.name for field in fields(Claims)} & vars(claims).keys() - {"alphas"}
     named = {field: getattr(claims, field) for field in known}
@@ -186,7 +192,7 @@ def _header(plan: Plan, found: Gathered, seats: Sequence[Seat]) -> Header:
         left_out=_left_out(cases, seats),
         unclaimed=found.unclaimed,
         rows="all" if plan.rows_all else "worst",
-        code_sha256=_code_hash(plan.impl),
+        code_sha256=_code_hash(plan.impl, plan.adapter),
     )
 
 
@@ -206,7 +212,7 @@ def _claims_told(plan: Plan, claims: Claims) -> dict[str, tuple[str, ...]]:
     return {field: getattr(claims, field) for field in told}
 
 
-def _code_hash(impl: str | None) -> str:
+def _code_hash(impl: str | None, adapter: Path | None) -> str:
     """SHA-256 of the sources that judge and of the file that is judged.
 
     Results of code that no longer exists must not be taken for those of the code there is.
@@ -217,11 +223,17 @@ def _code_hash(impl: str | None) -> str:
     for path in sorted({p for f in folders for p in f.rglob("*.py") if "harness" not in p.parts}):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     if impl is not None:
-        is_program = impl.startswith(program.PREFIX)
-        sources = program.files_of(impl) if is_program else [Path(place_of(impl).file)]
-        for path in sources:
+        for path in _sources_of(impl, adapter):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _sources_of(impl: str, adapter: Path | None) -> list[Path]:
+    """The files of a program, or a Python file and its adapter."""
+    if impl.startswith(program.PREFIX):
+        return program.files_of(impl)
+    place = place_of(impl, adapter)
+    return [Path(path) for path in (place.file, place.adapter) if path]
 
 
 def _left_out(cases: Sequence[Case], seats: Sequence[Seat]) -> dict[str, int]:
