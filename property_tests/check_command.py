@@ -25,7 +25,8 @@ def run(options: argparse.Namespace) -> int:
         strict=options.strict,
         settings=settings_of(options.implementation),
     )
-    live = Live(Screen().out, replay=replay_of(options.implementation), everything=options.all)
+    replay = replay_of(options.implementation, options.adapter)
+    live = Live(Screen().out, replay=replay, everything=options.all)
     checked, climb = check_run.check(request, live.saw)
     live.end(checked)
     checked = replace(checked, witnesses=check_run.witnesses(climb.judged, oracles, live.heard))
@@ -55,11 +56,11 @@ def settings_of(spec: str) -> Settings:
     return settings_for(file if file is not None else Path.cwd() / "here")
 
 
-def replay_of(spec: str) -> str:
+def replay_of(spec: str, adapter: Path | None = None) -> str:
     """The command that shows a case again, with {token} for the case."""
     words = ["--impl", spec]
-    if options.adapter is not None:
-        words += ["--adapter", str(options.adapter)]
+    if adapter is not None:
+        words += ["--adapter", str(adapter)]
     return f"backproof replay {{token}} {shlex.join(words).replace('{', '{{').replace('}', '}}')}"
 
 
