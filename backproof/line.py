@@ -111,13 +111,13 @@ class Line:
         if not self._asked:
             deadline = max(deadline, self._limits.first_call)
         self._asked += 1
-        question = _question(case, self._asked) | how
+        question = question_of(case, self._asked) | how
         try:
-            answer = self._child.ask(kind, question, _arrays(case), deadline)
+            answer = self._child.ask(kind, question, arrays_of(case), deadline)
         except Died:
             self._alive = False
             raise
-        if not _answers(answer, question, case):
+        if not answers(answer, question, case):
             self.close_child()
             raise Died(
                 "crashed", "it wrote into the channel on which the harness hears its answers"
@@ -183,7 +183,7 @@ class Probe:
         return refused
 
 
-def _question(case: Case, number: int) -> dict[str, Any]:
+def question_of(case: Case, number: int) -> dict[str, Any]:
     """What a network is asked about, arrays apart. Not the case itself: nothing gives away how
     it was drawn."""
     return {
@@ -198,14 +198,14 @@ def _question(case: Case, number: int) -> dict[str, Any]:
     }
 
 
-def _arrays(case: Case) -> dict[str, Array]:
+def arrays_of(case: Case) -> dict[str, Array]:
     arrays = case.arrays
     named = {f"weights[{layer}]": W for layer, W in enumerate(arrays.weights)}
     named |= {f"biases[{layer}]": b for layer, b in enumerate(arrays.biases) if b is not None}
     return {**named, "X": arrays.X, "Y": arrays.Y}
 
 
-def _answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
+def answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
     """Whether a message is an answer to this very question, in form."""
     if answer.fields.get("id") != question["id"]:
         return False

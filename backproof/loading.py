@@ -45,18 +45,24 @@ def function_of(module: ModuleType, path: Path, shown: str, name: str | None) ->
     function = getattr(module, name or "backprop", None)
     if not callable(function):
         raise LoadError(_no_function(module, shown, name, function))
+    return on_the_contract(function, path.parent, shown, name or "backprop")
+
+
+def on_the_contract(
+    function: Callable[..., Any], folder: Path, shown: str, called: str
+) -> Function:
+    """A function that can be called as the contract says. Raises LoadError."""
     takes = _takes(function)
     try:
         inspect.signature(function).bind(*CONTRACT.split(), **dict.fromkeys(takes))
     except TypeError as error:
-        called = name or "backprop"
         raise LoadError(
             f"{shown}: `{called}` cannot be called as `{called}{CONTRACT}` ({error}); "
             "give what is yours alone a default value."
         ) from None
     except ValueError:
         pass  # a function in C has no signature to look at
-    return Function(function, path.parent, takes)
+    return Function(function, folder, takes)
 
 
 def named(name: str, shown: str) -> ModuleType:

@@ -7,7 +7,10 @@ whether what it would import really lies there.
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from backproof.errors import BackproofError
 
@@ -37,3 +40,49 @@ def load_suite() -> None:
                 f"`{name}` would be imported from {spec.origin}, which is not backproof's; "
                 "start backproof in a process of its own."
             )
+
+
+# Of `borrowed`: the suite's modules, kept between two uses.
+_ours: dict[str, ModuleType] = {}
+
+
+@contextmanager
+def borrowed() -> Iterator[None]:
+    """The suite importable for as long as this holds, in a process that is somebody else's.
+
+    Whoever has an `oracles` or a `reports` of their own keeps it: before and after, the name means
+    theirs. A process that has loaded ours by itself keeps ours.
+    """
+    path, loaded = list(sys.path), _by_package()
+    lent = [name for name in PACKAGES if not _is_ours(name)]
+    for name in lent:
+        _swap(loaded[name], {n: m for n, m in _ours.items() if _package(n) == name})
+    try:
+        load_suite()
+        yield
+    finally:
+        now = _by_package()
+        for name in lent:
+            _ours.update(now[name])
+            _swap(now[name], loaded[name])
+        sys.path[:] = path
+
+
+def _by_package() -> dict[str, dict[str, ModuleType]]:
+    loaded = dict(sys.modules)
+    return {name: {n: m for n, m in loaded.items() if _package(n) == name} for name in PACKAGES}
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _is_ours(name: str) -> bool:
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return file is not None and suite_root().resolve() in Path(file).resolve().parents
+
+
+def _swap(out: dict[str, ModuleType], into: dict[str, ModuleType]) -> None:
+    for name in out:
+        del sys.modules[name]
+    sys.modules.update(into)

@@ -55,17 +55,21 @@ class Target:
         self._limits = limits or Limits()
         program = ProgramLine(spec, self._limits) if spec.startswith(PREFIX) else None
         self._place = Place(spec, "", "", None) if program else place_of(spec, adapter)
+        self._begin(program or Line(self._place, self._limits))
+
+    def _begin(self, line: Line | ProgramLine) -> None:
+        """Load what is at the other end, and find out what it claims."""
         self._name = self._place.function or Path(self._place.file).stem
         self._deaths, self._last_death = 0, Failure("crashed", "")
-        self._line: Line | ProgramLine = program or Line(self._place, self._limits)
+        self._line = line
         self._exact_line: Line | None = None
         try:
             hello = self._line.start()
             self.takes: tuple[str, ...] = tuple(hello["takes"])
             self._gives: str = hello.get("gives", "")
             self._adapted: str = hello.get("adapted", "")
-            if program:
-                self._believe(program)
+            if isinstance(line, ProgramLine):
+                self._believe(line)
             elif self._gives:
                 self._claim(hello["claims"])
             else:

@@ -38,7 +38,7 @@ class Live:
         broken = result.status in (*BROKEN, "xpass") and result.check.level == "must"
         if broken and not self._broken:
             self._broken = True
-            self._explain(result)
+            self.explain(result)
         elif result.judged_by and not self._judged and not self._broken:
             self.say(f"{result.check.id}: {result.status}, by {result.judged_by}; going on")
         self._judged |= bool(result.judged_by)
@@ -47,7 +47,7 @@ class Live:
         """The verdict, and what else there is to say."""
         first = checked.first_broken
         if first is not None and not self._broken:  # a `close` or a `should`, with --strict
-            self._explain(first)
+            self.explain(first)
         style = "bold green" if checked.exit_code == 0 else "bold red"
         self._out.print(Text(headline(checked), style=style))
         others = sum(map(checked.fails, checked.results)) - 1
@@ -65,7 +65,7 @@ class Live:
         """What another witness says."""
         self.say(f"{oracle}: {said}")
 
-    def _explain(self, first: CheckResult) -> None:
+    def explain(self, first: CheckResult) -> None:
         """What was asked, what came, and how to see it again."""
         self._out.print(Text(f"{first.check.id}: {first.check.asks}", style="bold"))
         self.say(f"  {first.status}: {first.message}")

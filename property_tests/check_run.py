@@ -3,8 +3,8 @@
 import platform
 from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass, field
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class Request:
     adapter: Path | None = None
     strict: bool = False
     settings: Settings = field(default_factory=Settings)
+    function: Callable[..., Any] | None = None
 
 
 def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, Climb]:
@@ -46,7 +47,7 @@ def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, 
     show: is told of each result as soon as it is found
     Raises TargetError where nothing can be called.
     """
-    with as_measured() as widened, Target(request.spec, adapter=request.adapter) as target:
+    with as_measured() as widened, opened(request) as target:
         climb = Climb(target, request.settings.factor)
         results = list[CheckResult]()
         for result in climb.results():
@@ -82,7 +83,7 @@ def opened(request: Request) -> Target:
     """Whoever is asked, loaded. Raises TargetError."""
     if request.function is not None:
         return InProcess(request.function)
-    return Target(request.spec)
+    return Target(request.spec, adapter=request.adapter)
 
 
 def promised(request: Request) -> tuple[Check, ...]:

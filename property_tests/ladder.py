@@ -208,10 +208,11 @@ def _extremes(nets: Nets) -> Iterator[Question]:
     dividing = [pair for pair in nets.endings if pair[1] in _DIVIDING]
     others = nets if len(dividing) == len(nets.endings) else nets.without(*dividing)
     for name in _KINKED:
-        if name in nets.claims.hidden and name not in nets.broken:
+        if name in nets.claims.hidden:
             yield Question(
                 Check(f"extremes.{name}_at_0", f"{name} at 0: any slope between its two is right"),
                 _cases(*(others.net(seed, hidden=(name,), regime="zeros") for seed in (82, 83))),
+                blocked=f"activation.{name}" if name in nets.broken else "",
             )
     for name, level, asks, fields in _EXTREMES:
         yield Question(
