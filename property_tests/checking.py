@@ -41,6 +41,7 @@ class Climb:
         self._fixed = factor
         self.trial = Trial(target)
         self.judged = list[Case]()
+        self._left_out = list[str]()
         self._broken: dict[str, str] = {}  # rung -> the rung that broke below it, or itself
 
     def results(self) -> Iterator[CheckResult]:
@@ -49,10 +50,13 @@ class Climb:
             if rung.id == "linear":
                 self._find_factor()
             below = next((self._broken[id] for id in rung.stands_on if id in self._broken), "")
+            claimed = {q.check.id for q in rung.asks(self.nets.whole) if q.cases}
             for question in rung.asks(self.nets):
+                if not question.cases and question.check.id in claimed:
+                    question = replace(question, blocked=", ".join(self._left_out))
                 result = _blocked(question, below) or self._asked(question)
                 yield result
-                self._remember(rung, question, result)
+                self._remember(rung, question, result, below)
 
     def _asked(self, question: Question) -> CheckResult:
         if not question.cases:
@@ -65,15 +69,16 @@ class Climb:
         self.judged.append(case)
         return self.trial.of(case)
 
-    def _remember(self, rung: Rung, question: Question, result: CheckResult) -> None:
-        if result.status == "blocked" and not question.blocked:
-            self._broken[rung.id] = result.message.removeprefix(_STANDS_ON)
+    def _remember(self, rung: Rung, question: Question, result: CheckResult, below: str) -> None:
+        if below:
+            self._broken[rung.id] = below
         if result.status not in BROKEN or question.check.level != "must":
             return
         if question.subject is None:
             self._broken[rung.id] = rung.id
         else:
             self.nets = self.nets.without(question.subject)
+            self._left_out.append(question.check.id)
 
     def _find_factor(self) -> None:
         """What constant the answers are multiplied by, found before it is needed."""
@@ -232,6 +237,9 @@ def _rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult
                 return _failed(climb, question, Found(each, answer.status, answer.message))
         batch, *rows = (_vector(answer) for answer in answers)
         said = _of_rows(case, batch, np.sum(rows, axis=0), right)
+        if said and climb.trial.of(asked[1]).status in BROKEN:
+            why = f"{_STANDS_ON}a single instance, whose answer is wrong already"
+            return CheckResult(question.check, "blocked", why)
         if said:
             return _failed(climb, question, Found(case, "fail", said))
     return CheckResult(question.check, "pass", cases=len(question.cases))

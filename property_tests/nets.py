@@ -36,6 +36,11 @@ class Nets:
         return replace(self, broken=self.broken.union(names))
 
     @property
+    def whole(self) -> "Nets":
+        """The same, as if nothing had been found wrong."""
+        return replace(self, broken=frozenset())
+
+    @property
     def hidden(self) -> tuple[str, ...]:
         """Activations for layers below the output."""
         return tuple(name for name in self.claims.hidden if name not in self.broken)

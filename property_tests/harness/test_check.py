@@ -44,8 +44,8 @@ FIRST_BROKEN = {
     "softmax_of_batch": ("loss.half_squared_error.softmax", "exact is"),
     "squared_error_factor": ("loss.mean_squared_error.identity", "exact is"),
     "tanh_derivative": ("activation.tanh", "exact is"),
-    "through_gradient": ("scale.sum", "dW_1 is no multiple of the sum of its rows"),
-    "through_updated_weights": ("scale.sum", "dW_1 is no multiple of the sum of its rows"),
+    "through_gradient": ("activation.identity", "db_1"),
+    "through_updated_weights": ("activation.identity", "db_1"),
 }
 
 
@@ -127,6 +127,14 @@ def test_one_wrong_activation_is_named_once_and_hides_nothing_else(tmp_path: Pat
     assert [r.check.id for r in checked.results if checked.fails(r)] == ["activation.tanh"]
     assert named(checked, "loss.half_squared_error.tanh").message == "it stands on activation.tanh"
     assert named(checked, "depth.5").status == "pass"
+
+
+def test_where_nothing_is_left_to_build_with_the_rungs_above_are_blocked(tmp_path: Path) -> None:
+    checked = of_planted("through_updated_weights", tmp_path)
+    assert named(checked, "depth.3").status == "blocked"
+    assert named(checked, "depth.3").message.startswith("it stands on activation.identity, ")
+    assert named(checked, "depth.1").status == "pass"
+    assert named(checked, "scale.sum").message.startswith("it stands on a single instance")
 
 
 # Settings.
