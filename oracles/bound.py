@@ -180,7 +180,8 @@ def _forward_and_backward(block: Block, family: Family) -> list[Passed]:
             G = F6_outputs_below(D, block.W(layer), block.fan_out(layer), precision)
             S = _part((rows[layer - 1].s, rows[layer - 1].Es), slice(alive))
             D = _real(F4_delta(G, S, precision), block.neurons[layer - 1][:alive])
-    vectors = block.unpadded(gradient), block.unpadded(_finished(E)), _counts(block, undecided)
+    ends = [_finished(own) for own in block.unpadded(E)]
+    vectors = block.unpadded(gradient), ends, _counts(block, undecided)
     return [Passed(*own) for own in zip(*vectors, strict=True)]
 
 
@@ -321,9 +322,9 @@ def F5_gradients(
 ) -> tuple[WithError, WithError]:
     """dW = O^T @ delta and db = its sum over the n rows: like F1, with an error on both sides."""
     (o, Eo), (d, Ed), rounding = O, D, g(n, precision)
-    top, underflow = _top(d, Ed), 2.0 * n * precision.eta
-    turned, Eturned = o.swapaxes(1, 2), (rounding * _top(o, Eo) + Eo).swapaxes(1, 2)
-    E_W = Eturned @ top + _top(o, Eo).swapaxes(1, 2) @ Ed
+    top, size, underflow = _top(d, Ed), _top(o, Eo), 2.0 * n * precision.eta
+    turned, Eturned = o.swapaxes(1, 2), (rounding * size + Eo).swapaxes(1, 2)
+    E_W = Eturned @ top + size.swapaxes(1, 2) @ Ed
     E_b = (rounding * top + Ed).sum(axis=1, keepdims=True)
     return (
         (turned @ d, closed(E_W + underflow, precision)),

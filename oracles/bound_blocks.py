@@ -8,6 +8,7 @@ company. The deepest case comes first; layer l then concerns a prefix of the blo
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +78,10 @@ class Block:
 
     def unpadded(self, values: Array) -> list[Array]:
         """(K, L, k + 1, k), laid out as `parameters` -> one flat vector (P,) per case."""
-        stops = np.cumsum(self.filled.sum(axis=(1, 2, 3)))
-        return np.split(values[self.filled], stops[:-1])
+        counts = np.count_nonzero(self.filled.reshape(len(self.cases), -1), axis=1)
+        stops = np.cumsum(counts).tolist()
+        run = values[self.filled]
+        return [run[start:stop] for start, stop in pairwise([0, *stops])]
 
 
 def blocks_of(cases: Sequence[Case]) -> Iterator[tuple[list[int], Block]]:
@@ -106,6 +109,7 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
         widths[i, : case.depth + 1] = case.widths
     depths, rows = (np.array([(case.depth, case.n) for case in cases])).T
     biased = np.array([case.bias != "none" for case in cases])
+    alive = [int((depths >= layer).sum()) for layer in range(depth + 2)]
     neurons = [_neurons(rows, widths[:, layer], n, k) for layer in range(depth + 1)]
     at_output = widths[np.arange(len(cases)), depths]
     output_neurons = _neurons(rows, at_output, n, k)
@@ -116,9 +120,9 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
         Y=_scattered(output_neurons, [case.arrays.Y for case in cases]),
         parameters=_scattered(filled, _parameters(cases)),
         filled=filled,
-        alive=[int((depths >= layer).sum()) for layer in range(depth + 2)],
+        alive=alive,
         neurons=neurons,
-        activations=[{}, *(_by_activation(cases, layer) for layer in range(1, depth + 1))],
+        activations=[{}, *(_by_activation(cases[: alive[l]], l) for l in range(1, depth + 1))],
         outputs=_grouped([(case.loss, case.activations[-1] == "softmax") for case in cases]),
         output_neurons=output_neurons,
         widths=widths,
@@ -171,7 +175,8 @@ def _grouped(keys: Sequence[object]) -> dict:  # type: ignore[type-arg]
 
 
 def _by_activation(cases: Sequence[Case], layer: int) -> dict[str, Rows]:
-    return _grouped([case.activations[layer - 1] for case in cases if case.depth >= layer])
+    """cases: the deepest first"""
+    return _grouped([case.activations[layer - 1] for case in cases])
 
 
 def _factor(case: Case) -> float:

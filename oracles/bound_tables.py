@@ -114,7 +114,8 @@ def closed(E: Array, precision: Precision) -> Array:
     overflowed while MEANS * E <= u * largest; otherwise, and for NaN, E is infinite.
     """
     E = E * (1.0 + 200.0 * precision.u)
-    return np.where(E <= precision.u * precision.largest / MEANS, E, np.inf)
+    certain = E <= precision.u * precision.largest / MEANS
+    return E if certain.all() else np.where(certain, E, np.inf)
 
 
 @dataclass(frozen=True, eq=False)

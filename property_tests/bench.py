@@ -35,6 +35,8 @@ from backproof.errors import BackproofError, MissingExtraError  # noqa: E402
 from backproof.gradients import Gradients, Side  # noqa: E402
 from oracles.bound import bounds_of  # noqa: E402
 from oracles.finite_difference import FiniteDifference, central_differences  # noqa: E402
+from property_tests.batched import batched_gradients  # noqa: E402
+from property_tests.campaign import BLOCK  # noqa: E402
 from property_tests.sides import REFERENCE  # noqa: E402
 from property_tests.space import sampled_case  # noqa: E402
 
@@ -255,12 +257,41 @@ def _per_case(quick: bool) -> Iterator[Row]:
                   at_most=most)  # fmt: skip
 
 
+# ---- 4: the bound of a block of cases, against backprop of the same block ----
+
+
+def _bound(quick: bool) -> Iterator[Row]:
+    """As campaigns use it: the cases of one block at once, from the cases to a vector for each.
+
+    Both sides are batched in the same manner, over the same padded arrays, and both pay for the
+    padding. (The bound holds a backprop of its own, the witness', and at undecided signs a second.)
+    """
+    cases = [sampled_case(_SEED, index, size="standard") for index in range(BLOCK)]
+    _same_gradients(cases)
+    mine, theirs = _in_turn(
+        5 if quick else 11, [lambda: bounds_of(cases), lambda: batched_gradients(cases)]
+    )
+    what = f"bounds_of, {BLOCK} cases at once, a case"
+    yield Row("times as long", what, median(mine) / BLOCK, "batched NumPy backprop",
+              median(theirs) / BLOCK, _ratio(mine, theirs), at_most=2.0)  # fmt: skip
+
+
+def _same_gradients(cases: Sequence[Case]) -> None:
+    """The baseline must do what it is there for: its gradients lie within their bounds."""
+    for found, own in zip(batched_gradients(cases), bounds_of(cases), strict=True):
+        with np.errstate(all="ignore"):
+            within = np.abs(found - own.witness) <= 2.0 * own.gradient_kink
+        if not within[np.isfinite(own.gradient)].all():
+            raise BackproofError("the batched backprop is wrong, so its time means nothing.")
+
+
 # ---- the table ----
 
 _PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "gradcheck": against_gradcheck,
     "jax": _compiling,
     "costs": _per_case,
+    "bound": _bound,
 }
 
 

@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backproof.names import ACTIVATIONS, LOSSES
+from oracles.bound import bounds_of
 from oracles.finite_difference import central_differences
 from property_tests import bench
+from property_tests.batched import batched_gradients
 from property_tests.bench import Row, exit_code, line
+from property_tests.harness.inside import reference_gradient
+from property_tests.space import sampled_case
 
 _FAST = Row("times faster", "fast", 0.001, "slow", 0.05, 50.0, at_least=20.0)
 _SLOW = Row("times faster", "slow", 0.001, "slow", 0.019, 19.0, at_least=20.0)
@@ -57,3 +62,29 @@ def test_a_ratio_is_taken_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_LEAST_SECONDS", 0.001)
     assert bench._ratio([10.0, 40.0, 90.0], [1.0, 2.0, 3.0]) == pytest.approx(20.0)
     assert np.isfinite(bench._in_turn(2, [lambda: None])).all()
+
+
+def test_a_batched_backprop_that_is_wrong_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: half the work would make the bound look twice as dear, another one cheaper."""
+    monkeypatch.setattr(bench, "BLOCK", 20)
+    monkeypatch.setattr(
+        bench, "batched_gradients", lambda cases: [1.001 * g for g in batched_gradients(cases)]
+    )
+    assert bench.main(["--only", "bound", "--quick", "--out", "unwritten.json"]) == 2
+
+
+def test_the_batched_backprop_is_right_in_any_company() -> None:
+    """Every loss and activation; a case gets the same bytes alone and among others."""
+    cases = [sampled_case(8, i, size="standard") for i in range(300)]
+    bench._same_gradients(cases)
+    names = {name for case in cases for name in case.activations}
+    assert names == set(ACTIVATIONS)
+    assert {case.loss for case in cases} == set(LOSSES)
+    for case, among in list(zip(cases, batched_gradients(cases), strict=True))[:40]:
+        assert batched_gradients([case])[0].tobytes() == among.tobytes()
+    ours = [reference_gradient(case) for case in cases]
+    off = [
+        np.abs(a - b) > 2.0 * bound.gradient_kink
+        for a, b, bound in zip(ours, batched_gradients(cases), bounds_of(cases), strict=True)
+    ]
+    assert not any(own.any() for own in off)
