@@ -1,8 +1,8 @@
 """One run of `backproof check`, from the words of the command line to a `Checked`."""
 
 import platform
-from collections.abc import Callable, Container
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from backproof import __version__
 from backproof.case import Case
-from backproof.checks import Check, Checked, CheckResult
+from backproof.checked import Check, Checked, CheckResult
 from backproof.claims import Claims
 from backproof.errors import BackproofError, MissingExtraError
 from backproof.in_process import NOT_ISOLATED, InProcess
-from backproof.names import ACTIVATIONS, LOSSES, ORACLES
+from backproof.names import ACTIVATIONS, DTYPES, LOSSES, MAX_DEPTH, ORACLES, REDUCTIONS
 from backproof.settings import Settings
 from backproof.target import Target
 from oracles.elementary import as_measured
@@ -118,21 +118,36 @@ def _versions() -> dict[str, str]:
     }
 
 
+_EVERYTHING = {
+    "activations": ACTIVATIONS,
+    "losses": LOSSES,
+    "reductions": REDUCTIONS,
+    "biases": ("separate", "none"),
+    "dtypes": DTYPES,
+    "depths": tuple(range(1, MAX_DEPTH + 1)),
+}
+
+
 def told_claims(claims: Claims) -> dict[str, tuple[str, ...]]:
-    """Field -> what is claimed, with claimed / all where the list is long."""
-    everything = {"activations": ACTIVATIONS, "losses": LOSSES}
-    told: dict[str, tuple[str, ...]] = {}
-    for name, value in asdict(claims).items():
-        if name in ("activations", "losses", "reductions", "biases", "dtypes", "depths"):
-            words = tuple(map(str, value))
-            all_of_it = everything.get(name, ())
-            score = (f"({len(words)}/{len(all_of_it)})",) if all_of_it else ()
-            told[name] = (*words, *score)
+    """Field -> claimed / all, and the names of whichever is the shorter list."""
+    told = {name: _told(getattr(claims, name), all_) for name, all_ in _EVERYTHING.items()}
     if claims.widths is not None:
-        told["widths"] = tuple(map(str, claims.widths))
+        told["widths"] = ("-".join(map(str, claims.widths)),)
+    if claims.outputs is not None:
+        told["outputs"] = (str(claims.outputs),)
+    if claims.alphas is not None:
+        told["learning rate"] = tuple(map(str, claims.alphas))
     if claims.max_rows == 1:
         told["instances"] = ("one at a time",)
     return told
+
+
+def _told(claimed: Sequence[object], everything: Sequence[object]) -> tuple[str, ...]:
+    names, left = [str(c) for c in claimed], [str(e) for e in everything if e not in claimed]
+    score = f"{len(names)}/{len(everything)}"
+    if not left:
+        return (score,)
+    return (score, "not", *left) if len(left) < len(names) else (score, *names)
 
 
 # The other witnesses, for whoever wants to hear more than one.
