@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree
 
-from backproof.checks import Checked, CheckResult
+from backproof.checked import Checked, CheckResult
 from backproof.sentences import shape_of
 
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'

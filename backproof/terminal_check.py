@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from backproof.checks import BROKEN, Checked, CheckResult
+from backproof.checked import BROKEN, Checked, CheckResult
 from backproof.records import ParameterRecord
 from backproof.sentences import SHOWN, place, shape_of
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from backproof import junit
-from backproof.checks import Checked
+from backproof.checked import Checked
 from backproof.conventions import Factor
 from backproof.errors import BackproofError
 from backproof.settings import NAME, Settings, frozen, settings_for

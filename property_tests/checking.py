@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backproof.case import Case
-from backproof.checks import BROKEN, CheckResult
+from backproof.checked import BROKEN, CheckResult
 from backproof.conventions import Factor, factor_of
 from backproof.gradients import Failure, Gradients, Vector, slots_of
 from backproof.sentences import place

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backproof.case import Case
-from backproof.checks import Check
+from backproof.checked import Check
 from property_tests.nets import LARGE_RATE, ROWS, Nets
 
 VERSION = "1"

@@ -34,7 +34,7 @@ FORMULA, BOUND = "exact arithmetic", "rounding bound"
 
 @dataclass(frozen=True)
 class Found:
-    """What one case showed. status: of `backproof.checks.STATUSES`   pair: against the exact."""
+    """What one case showed. status: of `backproof.checked.STATUSES`   pair: against the exact."""
 
     case: Case
     status: str
