@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"backproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_check(commands)
+    _add_init(commands)
     _add_smoke(commands)
     _add_verify(commands)
     _add_replay(commands)
@@ -88,6 +89,22 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check.add_argument(
         "--freeze", action="store_true", help="hold what was inferred, in a backproof.toml beside X"
     )
+
+
+def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    init = commands.add_parser(
+        "init",
+        help="a file to begin with, or a proposal how an existing one is called",
+        description="Write the article's exercise with its picture, three steps to fill in, and "
+        "the solution folded away at its end; or, with --from, the adapter of a program that "
+        "exists, as far as it can be inferred: look at it, then try `backproof smoke`.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    init.set_defaults(command=_init)
+    init.add_argument("file", nargs="?", type=Path, default=Path("my_net.py"), metavar="FILE",
+                      help="what to write (default my_net.py)")  # fmt: skip
+    init.add_argument("--from", dest="program", metavar="X", help="propose an adapter for X")
 
 
 def _add_smoke(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -225,6 +242,24 @@ def _check(options: argparse.Namespace) -> int:
     from property_tests import check_command
 
     return check_command.run(options)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from backproof import starter
+
+    if options.program is None:
+        starter.write_exercise(options.file)
+        print(f"wrote {options.file}: fill in its three steps, then backproof check {options.file}")
+        return 0
+    path = starter.write_adapter(options.program)
+    if path is None:
+        print(f"{options.program} needs no adapter: backproof check {options.program}")
+    else:
+        print(f"wrote {path}:\n\n{path.read_text(encoding='utf-8')}")
+        print(
+            f"a proposal; look whether it is what you mean, then backproof smoke {options.program}"
+        )
+    return 0
 
 
 def _smoke(options: argparse.Namespace) -> int:
