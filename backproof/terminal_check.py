@@ -53,13 +53,13 @@ class Live:
         others = sum(map(checked.fails, checked.results)) - 1
         if others > 0 and not self._everything:
             self.say(f"{others} more: --all")
-        for line in _about(checked):
+        for line in about(checked):
             self.say(line)
         if self._everything:
             self._out.print(_ladder(checked))
         else:
-            for result in _worth_a_line(checked):
-                self.say(_line(result))
+            for result in worth_a_line(checked):
+                self.say(line_of(result))
 
     def heard(self, oracle: str, said: str) -> None:
         """What another witness says."""
@@ -98,24 +98,26 @@ def _side_by_side(result: CheckResult) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for title in ("", "yours", "exact", ""):
         table.add_column(title)
-    for record in _from_the_output(result.parameters):
+    for record in from_the_output(result.parameters):
         wrong = record.verdict == "wrong"
-        said = "wrong here" if record is result.worst else "wrong" if wrong else record.verdict
-        row = (place(record), _number(record.value_a), _number(record.value_b), said)
-        table.add_row(*map(Text, row), style="bold" if record is result.worst else "")
+        said = "wrong here" if record == result.worst else "wrong" if wrong else record.verdict
+        row = (place(record), number(record.value_a), number(record.value_b), said)
+        table.add_row(*map(Text, row), style="bold" if record == result.worst else "")
     return table
 
 
-def _from_the_output(records: Sequence[ParameterRecord]) -> list[ParameterRecord]:
+def from_the_output(records: Sequence[ParameterRecord]) -> list[ParameterRecord]:
+    """As the pass goes back through the layers."""
     order = list(SHOWN)
     return sorted(records, key=lambda r: (-r.layer, order.index(r.parameter)))
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """As many digits as tell two numbers apart at a glance."""
     return f"{value:.8g}" if np.isfinite(value) else str(value)
 
 
-def _about(checked: Checked) -> Iterator[str]:
+def about(checked: Checked) -> Iterator[str]:
     """How it was called, what was inferred, what was claimed."""
     if checked.adapted:
         yield f"called: {checked.adapted}"
@@ -130,7 +132,8 @@ def claimed(checked: Checked) -> str:
     return ", ".join(f"{field} {' '.join(names)}" for field, names in checked.claims.items())
 
 
-def _worth_a_line(checked: Checked) -> list[CheckResult]:
+def worth_a_line(checked: Checked) -> list[CheckResult]:
+    """What is neither red nor dull: `close`, a `should` that fails, what could not be decided."""
     quiet = ("pass", "skipped", "blocked")
     first = checked.first_broken
     return [
@@ -156,7 +159,8 @@ def _ladder(checked: Checked) -> Table:
     return table
 
 
-def _line(result: CheckResult) -> str:
+def line_of(result: CheckResult) -> str:
+    """A check in one line."""
     level = " (should)" if result.check.level == "should" else ""
     token = f" [{result.case.token}]" if result.case is not None else ""
     return f"{result.check.id}{level}: {result.status}, {result.message}{token}"

@@ -2,9 +2,6 @@
 
 import platform
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +12,7 @@ from backproof.claims import Claims
 from backproof.errors import BackproofError, MissingExtraError
 from backproof.in_process import NOT_ISOLATED, InProcess
 from backproof.names import ACTIVATIONS, DTYPES, LOSSES, MAX_DEPTH, ORACLES, REDUCTIONS
+from backproof.request import Request as Request
 from backproof.settings import Settings
 from backproof.target import Target
 from oracles.elementary import as_measured
@@ -25,20 +23,6 @@ from property_tests.nets import Nets
 from property_tests.sides import oracles_named
 
 Show = Callable[[CheckResult], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked, of what.
-
-    function: judged in this process; `spec` is then only what it is called
-    """
-
-    spec: str
-    adapter: Path | None = None
-    strict: bool = False
-    settings: Settings = field(default_factory=Settings)
-    function: Callable[..., Any] | None = None
 
 
 def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, Climb]:

@@ -44,6 +44,11 @@ class Climb:
         self._left_out = list[str]()
         self._broken: dict[str, str] = {}  # rung -> the rung that broke below it, or itself
 
+    @property
+    def broken(self) -> str:
+        """The lowest rung that broke as a whole; "" while none has."""
+        return next(iter(self._broken.values()), "")
+
     def results(self) -> Iterator[CheckResult]:
         """Every check, in the order of the ladder."""
         for rung in LADDER:
@@ -170,11 +175,11 @@ def _answer(climb: Climb, question: Question) -> CheckResult:
     for case in question.cases:
         answer = climb.target.gradients(case)
         if isinstance(answer, Failure):
-            return _failed(climb, question, Found(case, answer.status, answer.message))
+            return failed(climb, question, Found(case, answer.status, answer.message))
         vector = answer.step if answer.gradient is None else answer.gradient
         assert vector is not None
         if not np.isfinite(vector).all():
-            return _failed(climb, question, Found(case, "fail", "the answer has no finite numbers"))
+            return failed(climb, question, Found(case, "fail", "the answer has no finite numbers"))
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
@@ -202,10 +207,10 @@ def _same(
     answers = [climb.target.gradients(each) for each in asked]
     for each, answer in zip(asked, answers, strict=True):
         if isinstance(answer, Failure):
-            return _failed(climb, question, Found(each, answer.status, answer.message))
+            return failed(climb, question, Found(each, answer.status, answer.message))
     first, last = (_vector(answer) for answer in (answers[0], answers[-1]))
     if first.tobytes() != last.tobytes():
-        return _failed(climb, question, Found(case, "fail", f"{said}: {_moved(case, first, last)}"))
+        return failed(climb, question, Found(case, "fail", f"{said}: {_moved(case, first, last)}"))
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
@@ -234,14 +239,14 @@ def _rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult
         answers = [climb.target.gradients(each) for each in asked]
         for each, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Failure):
-                return _failed(climb, question, Found(each, answer.status, answer.message))
+                return failed(climb, question, Found(each, answer.status, answer.message))
         batch, *rows = (_vector(answer) for answer in answers)
         said = _of_rows(case, batch, np.sum(rows, axis=0), right)
         if said and climb.trial.of(asked[1]).status in BROKEN:
             why = f"{_STANDS_ON}a single instance, whose answer is wrong already"
             return CheckResult(question.check, "blocked", why)
         if said:
-            return _failed(climb, question, Found(case, "fail", said))
+            return failed(climb, question, Found(case, "fail", said))
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
@@ -342,7 +347,7 @@ def _summed(climb: Climb, question: Question, found: Iterator[Found]) -> CheckRe
             break
     worst = min(seen, key=lambda each: _WORST_FIRST.index(each.status))
     if worst.status in BROKEN:
-        return _failed(climb, question, worst, len(seen))
+        return failed(climb, question, worst, len(seen))
     pair = worst.pair
     return CheckResult(
         question.check,
@@ -355,7 +360,8 @@ def _summed(climb: Climb, question: Question, found: Iterator[Found]) -> CheckRe
     )
 
 
-def _failed(climb: Climb, question: Question, found: Found, cases: int = 1) -> CheckResult:
+def failed(climb: Climb, question: Question, found: Found, cases: int = 1) -> CheckResult:
+    """A case that is wrong, or got no answer, as the result of a check."""
     pair, message = found.pair, found.message
     if pair is not None and pair.worst is not None:
         worst = pair.worst

@@ -28,8 +28,9 @@ ARROWS: dict[str, set[str]] = {
     "reports": {"backproof"},
     "property_tests": {"backproof", "reference_impl", "oracles", "diagnosis", "reports"},
 }
-# The command line starts the suite. It may do so inside functions, once it is asked to.
-STARTERS = {"backproof/suite.py"}
+# The command line and the Python doors start the suite. They may do so inside functions, once they
+# are asked to.
+STARTERS = {"backproof/suite.py", "backproof/doors.py"}
 STARTED = {"property_tests", "reports"}
 
 FRAMEWORKS = {"jax", "jaxlib", "tensorflow", "torch"}
