@@ -6,21 +6,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from backproof.adapted import Adapted, dtype_of, probe_of
+from backproof.adapted import Adapted, dtype_of
 from backproof.adapters import (
     Adapter,
     AdapterError,
     depths_of,
-    gives_of,
     names,
 )
 from backproof.adapters import (
     problems_of as misspelt,
 )
+from backproof.contract import CONTRACT
 from backproof.layouts import LayoutError
 from backproof.loading import LoadError, cannot_import, cannot_read, imported, module_at, named
 from backproof.names import OUTPUT_ACTIVATION
 from backproof.paths import PathError
+from backproof.proposal import adapter_source
+from backproof.proposed_scripts import is_script, missing_packages
+from backproof.proposing import adapted_by, propose
 from backproof.protocol import Message
 from backproof.replies import Reply
 from backproof.scripts import marked, replace_packages, run_definitions, source_of
@@ -31,8 +34,8 @@ from backproof.telling import told
 class Loaded:
     """An adapted program as the worker serves it."""
 
-    def __init__(self, adapted: Adapted, shown: str) -> None:
-        self._adapted, self._shown = adapted, shown
+    def __init__(self, adapted: Adapted, shown: str, proposal: str = "") -> None:
+        self._adapted, self._shown, self._proposal = adapted, shown, proposal
         self.answer, self.exactly = adapted.answer, adapted.exactly
 
     def smoke(self, message: Message) -> Reply:
@@ -56,6 +59,7 @@ class Loaded:
             "claims": claims_of(adapter, dtype),
             "gives": gives,
             "adapted": self._words(),
+            "proposal": self._proposal,
         }
 
     def _words(self) -> str:
@@ -127,6 +131,65 @@ def load_adapted(start: dict[str, Any]) -> Loaded:
     return Loaded(Adapted(adapter, path.parent, name, part), shown)
 
 
+def load_proposed(start: dict[str, Any]) -> Loaded:
+    """The program of `start` behind an adapter that is inferred.
+
+    Raises LoadError: the file cannot be read, or nothing was found that could be asked.
+    """
+    path, shown = Path(start["path"]), start["shown"]
+    sys.path.append(str(path.parent))
+    sys.argv = [str(path)]
+    source = source_of(path)
+    tree = ast.parse(source, str(path))
+    without = missing_packages(tree, path.parent)
+    replace_packages(without)
+    fields: dict[str, Any] = {"without": without} if without else {}
+    if is_script(tree):
+        module = module_at(path)
+        run_definitions(tree, module, path)
+    else:
+        module, fields = _imported_or_defined(path, shown, source, tree, fields)
+    proposal = propose(module, source, path, fields)
+    if proposal is None:
+        raise LoadError(
+            f"{shown} has no function `backprop{CONTRACT}`; write one or name yours: "
+            f"{shown}:function (no adapter was found that fits what it has)."
+        )
+    text = adapter_source(proposal)
+    adapted = adapted_by(text, proposal, module, source, path)
+    return Loaded(adapted, shown, text)
+
+
+def _imported_or_defined(
+    path: Path, shown: str, source: str, tree: ast.Module, fields: dict[str, Any]
+) -> tuple[ModuleType, dict[str, Any]]:
+    """The module; only its definitions where the rest of it cannot run here."""
+    try:
+        if path.suffix != ".ipynb":
+            return imported(path, shown), fields
+    except LoadError:
+        if not any(isinstance(each, ast.FunctionDef | ast.ClassDef) for each in tree.body):
+            raise
+    module = module_at(path)
+    run_definitions(tree, module, path)
+    return module, fields | {"script": True}
+
+
+def has_function(path: str) -> bool:
+    """Whether the file itself defines `backprop`; what cannot be read is said by who loads it."""
+    try:
+        tree = ast.parse(source_of(Path(path)))
+    except (SyntaxError, ValueError, OSError, KeyError):
+        return True
+    named = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
+    for each in ast.walk(tree):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            named.add(each.id)
+        elif isinstance(each, ast.ImportFrom):
+            named |= {alias.asname or alias.name for alias in each.names}
+    return "backprop" in named or "*" in named
+
+
 def _adapter_of(start: dict[str, Any]) -> tuple[Adapter, str]:
     if start["adapter_source"]:
         name = "the adapter that was proposed"
@@ -169,6 +232,3 @@ def _module_of(adapter: Adapter, start: dict[str, Any], path: Path) -> tuple[Mod
     except BaseException as error:
         raise LoadError(cannot_import(error, path, shown)) from None
     return module, source
-
-
-__all__ = ["Loaded", "claims_of", "gives_of", "load_adapted", "probe_of"]

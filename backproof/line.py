@@ -90,6 +90,10 @@ class Line:
         self.memory_limited = hello.fields["memory_limited"]
         return hello.fields
 
+    def hold(self, place: Place) -> None:
+        """What a new child is to load from now on."""
+        self._place = place
+
     def ask(self, case: Case) -> Message:
         """The answer to one case. Raises Died; the next case then meets a new child."""
         return self._asked_for("gradients", case, {}, self._limits.call)

@@ -40,10 +40,11 @@ class Target:
 
     A function on the contract, `backprop` where none is named, or whatever is behind an adapter:
     adapter: its file; where it is not given, `my_net_adapter.py` beside `my_net.py`, unless a
-        function is named
+        function is named; where there is neither that nor a `backprop`, one is inferred
     name: the function's where one was named, else the file's without its ending
     takes: what its signature asks for by name   claims: what it says it can do, by probing
     conventions: what was inferred and is held from now on, in words
+    proposed: the text of the adapter that was inferred where there was none, else ""
     Raises TargetError: the file cannot be loaded, its function not called, or it refuses all.
     """
 
@@ -68,6 +69,11 @@ class Target:
             self.takes: tuple[str, ...] = tuple(hello["takes"])
             self._gives: str = hello.get("gives", "")
             self._adapted: str = hello.get("adapted", "")
+            self.proposed: str = hello.get("proposal", "")
+            if self.proposed:  # it is not inferred again, neither for balls nor after a crash
+                self._place = replace(self._place, adapter_source=self.proposed)
+                assert isinstance(line, Line)
+                line.hold(self._place)
             if isinstance(line, ProgramLine):
                 self._believe(line)
             elif self._gives:

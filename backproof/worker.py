@@ -103,6 +103,11 @@ def _loaded(start: dict[str, Any]) -> Learner:
         from backproof.behind_adapter import load_adapted  # a function needs none of it
 
         return load_adapted(start)
+    if start["function"] is None and not start["module"]:
+        from backproof.behind_adapter import has_function, load_proposed
+
+        if not has_function(start["path"]):
+            return load_proposed(start)
     return load(start)
 
 

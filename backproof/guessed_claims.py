@@ -1,0 +1,129 @@
+"""Which activations and which loss a program has: by its text, and by what it answers.
+
+Numbers only choose among claims: where some combination reproduces the program's own answer, up
+to one positive factor, it is that one. A program that is wrong reproduces none; then its text
+speaks.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from backproof.drawing import Array
+
+Combination = tuple[str, str, str]  # hidden, output, loss
+
+
+def _sigmoid(Z: Array) -> Array:
+    return 1 / (1 + np.exp(-Z))
+
+
+def _softmax(Z: Array) -> Array:
+    e = np.exp(Z - Z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+_G: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "relu": lambda Z: np.maximum(Z, 0),
+    "identity": lambda Z: Z,
+    "softmax": _softmax,
+}
+_LOSS: dict[str, Callable[[Array, Array], Any]] = {
+    "half_squared_error": lambda O, Y: ((O - Y) ** 2).sum() / 2,
+    "binary_cross_entropy": lambda O, Y: -(Y * np.log(O) + (1 - Y) * np.log(1 - O)).sum(),
+    "cross_entropy": lambda O, Y: -(Y * np.log(O)).sum(),
+}
+_WORDS = {
+    "sigmoid": r"sigmoid|expit|logistic|1(?:\.0?)?\s*/\s*\(\s*1(?:\.0?)?\s*\+",
+    "tanh": r"tanh",
+    "relu": r"relu|maximum\(\s*0|maximum\([^,]+,\s*0",
+    "softmax": r"softmax|/=?\s*[\w.]+\.sum\(|/=?\s*np\.sum\(",
+}
+
+
+def combinations_in(source: str) -> list[Combination]:
+    """What the text may mean, the likeliest first."""
+    used = _without_unused(source)
+    has = [name for name, words in _WORDS.items() if re.search(words, used, re.IGNORECASE)]
+    hidden = [name for name in ("relu", "sigmoid", "tanh") if name in has] or ["sigmoid"]
+    if "relu" not in has and "tanh" in has and "sigmoid" in has:
+        hidden = ["tanh", "sigmoid"]
+    outputs = [name for name in ("softmax", "sigmoid", "tanh") if name in has] + ["identity"]
+    logs = bool(re.search(r"\blog\(|cross.?entropy", source, re.IGNORECASE))
+    losses = {
+        "softmax": ["cross_entropy", "half_squared_error"],
+        "sigmoid": ["binary_cross_entropy", "half_squared_error"][:: 1 if logs else -1],
+    }
+    return [
+        (h, output, loss)
+        for output in outputs
+        for h in hidden
+        for loss in losses.get(output, ["half_squared_error"])
+    ]
+
+
+def _without_unused(source: str) -> str:
+    """The text without functions that it never calls."""
+    tree = ast.parse(source)
+    kept = [
+        each
+        for each in tree.body
+        if not isinstance(each, ast.FunctionDef)
+        or _ACTIVATION.search(each.name.lower()) is None
+        or len(re.findall(rf"\b{each.name}\b", source)) > 1
+    ]
+    return "\n".join(ast.unparse(each) for each in kept)
+
+
+_ACTIVATION = re.compile("sigm|tanh|relu|softmax|logistic")
+
+
+def reproduced(
+    combination: Combination, W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
+    answer: Array, *, falls: bool,
+) -> bool:  # fmt: skip
+    """Whether the answer is a multiple of the gradient of this combination, by differences.
+
+    falls: the answer is a step, so the multiple is negative
+    """
+    expected = np.concatenate(list(_differences(combination, W, b, X, Y)))
+    with np.errstate(all="ignore"):
+        size = float(np.linalg.norm(answer)) * float(np.linalg.norm(expected))
+        cosine = float(answer @ expected) / size if size else 0.0
+    # Central differences are good to 1e-9; between two formulas the cosine differs by far more.
+    return (-cosine if falls else abs(cosine)) > 1 - 1e-8
+
+
+def _differences(
+    combination: Combination, W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array
+) -> Iterator[Array]:
+    W, b = [w.copy() for w in W], [None if v is None else v.copy() for v in b]
+    for arrays in zip(W, b, strict=True):
+        for array in arrays:
+            if array is None:
+                continue
+            found = np.empty(array.size)
+            for at in range(array.size):
+                old, sums = array.flat[at], []
+                for move in (2.0**-14, -(2.0**-14)):
+                    array.flat[at] = old + move
+                    sums.append(_loss(combination, W, b, X, Y))
+                array.flat[at] = old
+                found[at] = (sums[0] - sums[1]) * 2.0**13
+            yield found
+
+
+def _loss(
+    combination: Combination, W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array
+) -> Any:
+    hidden, output, loss = combination
+    O = X
+    for layer, (w, v) in enumerate(zip(W, b, strict=True)):
+        Z = O @ w if v is None else O @ w + v
+        O = _G[output if layer == len(W) - 1 else hidden](Z)
+    return _LOSS[loss](O, Y)

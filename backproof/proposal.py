@@ -1,0 +1,49 @@
+"""An adapter that is proposed, and its text."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An adapter that is not written yet.
+
+    make, run: the bodies of the methods, one text per line   fields: the attributes
+    """
+
+    name: str
+    fields: dict[str, Any]
+    make: str = ""
+    run: tuple[str, ...] = ()
+
+
+def adapter_source(proposal: Proposal) -> str:
+    """The text of the adapter, as a user would write it."""
+    together = ("hidden", "output", "loss")
+    fields = {
+        k: v for k, v in proposal.fields.items() if k not in together and v not in (None, False)
+    }
+    lines = ["from backproof.adapters import Adapter", "", "", f"class {proposal.name}(Adapter):"]
+    claims = ", ".join(_quoted(proposal.fields[name]) for name in together)
+    lines.append(f"    hidden, output, loss = {claims}")
+    if fields:
+        values = ", ".join(map(_quoted, fields.values()))
+        line = f"    {', '.join(fields)} = {values}"
+        each = [f"    {name} = {_quoted(value)}" for name, value in fields.items()]
+        lines += [line] if len(line) <= 96 and len(fields) > 1 else each
+    if proposal.make:
+        lines += ["", "    def make(self, net):", f"        return {proposal.make}"]
+    if proposal.run:
+        lines += ["", "    def run(self, model, X, Y):"]
+        lines += [f"        {line}" for line in proposal.run]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(value: Any) -> str:
+    """As `repr`, with the quotes that people use."""
+    if isinstance(value, tuple):
+        inside = ", ".join(map(_quoted, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, str) and '"' not in value:
+        return f'"{value}"'
+    return repr(value)

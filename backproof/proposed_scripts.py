@@ -1,0 +1,141 @@
+"""What a script that trains in a loop may be: which loop, which names are weights and data."""
+
+import ast
+import builtins
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import ModuleType, NoneType
+from typing import Any
+
+import numpy as np
+
+from backproof.found_arrays import Leaf, chain_of, places_in
+
+_RATE = re.compile(r"_?(lr|eta|alpha|alfa|learning_?rate|l_?rate|rate|learn)", re.IGNORECASE)
+Hurried = Callable[[float], AbstractContextManager[None]]
+
+
+def rates_in(source: str) -> list[float]:
+    """Numbers that the text may use as a learning rate, the likeliest first."""
+    named = [
+        float(number)
+        for name, number in re.findall(r"(\w+)\s*=\s*(\d*\.?\d+(?:e-?\d+)?)", source)
+        if _RATE.fullmatch(name.removeprefix("self."))
+    ]
+    others = [float(number) for number in re.findall(r"(?<![\w.])(0?\.\d+)(?![\w.])", source)]
+    return list(dict.fromkeys(each for each in [*named, *others] if each > 0))
+
+
+def missing_packages(tree: ast.Module, folder: Path) -> tuple[str, ...]:
+    """What the text imports and nobody has, nor is a file beside it."""
+    named: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            named.append(node.module)
+    tops = dict.fromkeys(name.partition(".")[0] for name in named)
+    return tuple(top for top in tops if not _is_there(top, folder))
+
+
+def _is_there(top: str, folder: Path) -> bool:
+    if (folder / f"{top}.py").exists() or (folder / top).is_dir():
+        return True
+    return top in sys.modules or importlib.util.find_spec(top) is not None
+
+
+def is_script(tree: ast.Module) -> bool:
+    """Whether importing it would train: a loop at its top level computes something."""
+    loops = [each for each in tree.body if isinstance(each, ast.For | ast.While)]
+    return any(isinstance(node, ast.Assign | ast.AugAssign) for each in loops
+               for node in ast.walk(each))  # fmt: skip
+
+
+def script_fields(
+    tree: ast.Module, module: ModuleType, path: Path, hurried: Hurried
+) -> Iterator[dict[str, Any]]:
+    """Attributes of adapters that may fit, for each loop of the script."""
+    for loop in _loops(tree):
+        known = _begun(tree, loop, module, path, hurried)
+        updated = _names(loop, ast.Store)
+        # A weight that is read and never written is a mistake to be seen, not data.
+        read = _names(loop, ast.Load)
+        updated += [name for name in read if re.match(r"w(\d|eight|_)", name.lower())]
+        leaves = [
+            Leaf(name, np.shape(known[name]))
+            for name in known  # in the order in which they were made: the input's first
+            if name in updated and isinstance(known[name], np.ndarray | float | int)
+        ]
+        widths = chain_of(leaves)
+        if not widths:
+            continue
+        data = [
+            name
+            for name in _names(loop, ast.Load)
+            if name not in updated
+            and not hasattr(builtins, name)
+            and isinstance(known.get(name), np.ndarray | NoneType)  # a file that is not there
+        ]
+        scalars = [name for name in _names(loop, ast.Load) if isinstance(known.get(name), float)]
+        rates = [name for name in scalars if _RATE.fullmatch(name)]
+        for places in list(places_in(leaves, widths, named=False))[:2]:
+            fields: dict[str, Any] = {"script": True, "loop": loop.lineno, "data": _pair(data)}
+            fields |= {"W": places.W} | ({"b": places.b} if places.b else {"bias": places.bias})
+            fields |= {"rate": rates[0]} if rates else {}
+            shapes = {leaf.path: leaf.shape for leaf in leaves}
+            turned = shapes[places.W[0]] == (widths[1], widths[0]) != (widths[0], widths[1])
+            fields["layout"] = "out, in" if turned else "in, out"
+            if places.b:
+                fields["bias_shape"] = _form(shapes[places.b[0]])
+            yield fields
+            yield fields | {"widths": widths}
+
+
+def _pair(data: list[str]) -> tuple[str, str]:
+    return (data[0], data[1]) if len(data) > 1 else ("X", "y")
+
+
+def _form(shape: tuple[int, ...]) -> str:
+    if len(shape) < 2:
+        return "flat"
+    return "row" if shape[0] == 1 else "column"
+
+
+def _loops(tree: ast.Module) -> list[ast.For | ast.While]:
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.For | ast.While) and node.col_offset < 5
+    ]
+
+
+def _names(loop: ast.stmt, context: type) -> list[str]:
+    """Names that are written, or read, in the loop, in the order of the text."""
+    found = [
+        node
+        for node in ast.walk(loop)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, context)
+    ]
+    found.sort(key=lambda node: (node.lineno, node.col_offset))
+    return list(dict.fromkeys(node.id for node in found))
+
+
+def _begun(
+    tree: ast.Module, loop: ast.stmt, module: ModuleType, path: Path, hurried: Hurried
+) -> dict[str, Any]:
+    """The names of the script where the loop begins; what raises is left out."""
+    known = dict(vars(module))
+    for statement in tree.body:
+        if statement.lineno >= loop.lineno or isinstance(statement, ast.For | ast.While):
+            break
+        try:
+            with hurried(0.5):
+                code = compile(ast.Module([statement], []), str(path), "exec")
+                exec(code, known)
+        except BaseException:
+            continue
+    return known

@@ -1,0 +1,372 @@
+"""An adapter proposed from what a file has: signatures, attributes after construction, shapes.
+
+Candidates are tried in the worker, and the first is kept whose arrays move, or come back in the
+right shapes. It is a proposal: a user confirms it, for a program that is wrong can look like one
+that is called wrongly.
+"""
+
+import ast
+import inspect
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from backproof.adapted import Adapted, probe_of
+from backproof.adapters import Adapter
+from backproof.called import BACKWARD, FORWARD, TRAIN, UPDATE, arguments, makes
+from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
+from backproof.guessed_claims import Combination, combinations_in, reproduced
+from backproof.proposal import Proposal, adapter_source
+from backproof.proposed_scripts import is_script, rates_in, script_fields
+from backproof.scripts import marked
+from backproof.smoking import problems_of
+
+_SECONDS = 8.0  # for the whole search
+_PATIENCE = 0.5  # for one call of the learner's code
+_BATCHES = ("rows", "columns", "single column", "single", "single row")
+_PROBE = (6, 5, 2)
+_RATE = re.compile(r"_?(lr|eta|alpha|learning_?rate|learningrate|rate)")
+
+
+def propose(
+    module: ModuleType, source: str, path: Path, fields: dict[str, Any] | None = None
+) -> Proposal | None:
+    """The first candidate that works; one whose answer some combination reproduces comes first.
+
+    module, source, path: the learner's   fields: attributes that every candidate has
+    """
+    search = _Search(module, source, path, fields or {}, time.monotonic() + _SECONDS)
+    # Numbers choose among claims, and between forms that take as much: never a form that shows
+    # less of the program, for there its mistakes may not show.
+    kept: list[tuple[int, bool, Proposal]] = []
+    for candidate in search.candidates():
+        if kept and _takes(candidate) < kept[0][0]:
+            continue
+        chosen, certain = search.claimed(candidate)
+        kept.append((_takes(chosen), certain, chosen))
+        if certain and _takes(chosen) == _MOST_TAKEN:
+            break
+    if not kept:
+        return None
+    most = max(each[0] for each in kept)
+    best = next((each for each in kept if each[:2] == (most, True)), None)
+    best = best or next(each for each in kept if each[0] == most)
+    return search.deepened(best[2])
+
+
+_MOST_TAKEN = 4
+
+
+def _takes(proposal: Proposal) -> int:
+    """How much of a program can be seen so: a batch, biases, any widths, two outputs."""
+    fields = proposal.fields
+    parts = (
+        not str(fields.get("batch", "rows")).startswith("single"),
+        fields.get("bias", "separate") != "none",
+        fields.get("widths") is None,
+        fields.get("outputs") is None,
+    )
+    return sum(parts)
+
+
+def adapted_by(
+    text: str, proposal: Proposal, module: ModuleType, source: str, path: Path
+) -> Adapted:
+    """The program behind an adapter whose text was written here."""
+    namespace: dict[str, Any] = {}
+    exec(compile(text, "<proposed adapter>", "exec"), namespace)
+    adapter: Adapter = namespace[proposal.name]()
+    adapter.module = module
+    part = marked(adapter, source, module, path)
+    return Adapted(adapter, path.parent, "an adapter that was inferred", part)
+
+
+class _Search:
+    def __init__(
+        self, module: ModuleType, source: str, path: Path, fixed: dict[str, Any], until: float
+    ) -> None:
+        self.module, self.source, self.path, self.until = module, source, path, until
+        self.fixed = fixed
+        self.combinations = combinations_in(source)
+        self.tree = ast.parse(source)
+
+    def candidates(self) -> Iterator[Proposal]:
+        """All that pass the smoke test."""
+        for proposal in self._all():
+            if time.monotonic() > self.until:
+                return
+            if self.works(proposal):
+                yield proposal
+
+    def works(self, proposal: Proposal) -> bool:
+        # What depends on the learning rate is a step, or new weights, and no gradient.
+        if proposal.fields.get("gives") == "gradient" and "net.alpha" in str(proposal.run):
+            return False
+        try:
+            with _hurried(_PATIENCE):
+                return not problems_of(self.adapted(proposal))
+        except BaseException:
+            return False
+
+    def rated(self, proposal: Proposal) -> Proposal:
+        """The same, with the number that is written into the program where its rate is not set."""
+        if "alpha" in proposal.fields or "rate" in proposal.fields or "net.alpha" in str(proposal):
+            return proposal
+        rates = rates_in(self.source)
+        return replace(proposal, fields=proposal.fields | {"alpha": (rates or [1.0])[0]})
+
+    def adapted(self, proposal: Proposal) -> Adapted:
+        text = adapter_source(proposal)
+        return adapted_by(text, proposal, self.module, self.source, self.path)
+
+    # --- which ----------------------------------------------------------------------------------
+
+    def _all(self) -> Iterator[Proposal]:
+        if is_script(self.tree):
+            for fields in script_fields(self.tree, self.module, self.path, _hurried):
+                yield from self._called(self._named("Mine", fields), [()])
+            return
+        own = [each for each in vars(self.module).values() if self._is_own(each)]
+        classes = [each for each in own if isinstance(each, type)]
+        functions: list[Callable[..., Any]] = [each for each in own if inspect.isfunction(each)]
+        for cls in reversed(classes):
+            yield from self._of_class(cls)
+        if functions:
+            yield from self._of_globals(functions)
+            yield from self._of_functions(functions)
+
+    def _is_own(self, each: Any) -> bool:
+        return getattr(each, "__module__", None) == self.module.__name__
+
+    def _named(self, name: str, fields: dict[str, Any], **more: Any) -> Proposal:
+        return Proposal(name, self._claims() | fields | self.fixed, **more)
+
+    def _of_class(self, cls: type) -> Iterator[Proposal]:
+        for given in dict.fromkeys(makes(cls)):
+            made = f"self.module.{cls.__name__}({given})"
+            for outputs in (2, 1):
+                proposal = self._named(f"Of{cls.__name__}", {"outputs": outputs}, make=made)
+                model = self._model(proposal)
+                if model is None:
+                    continue
+                widths: tuple[int, ...] = (*_PROBE[:2], outputs)
+                leaves = leaves_of(model, self.module.__name__)
+                fields: dict[str, Any] = {} if outputs == 2 else {"outputs": 1}
+                if not given:
+                    widths = chain_of(leaves)
+                    fields = {"widths": widths}
+                    if not widths:
+                        continue
+                rates = [
+                    leaf.path
+                    for leaf in leaves
+                    if leaf.shape == () and _RATE.fullmatch(leaf.path.lower())
+                ]
+                if rates and "net.alpha" not in made:
+                    fields["rate"] = rates[0]
+                methods = {
+                    name: getattr(model, name)
+                    for name in dir(cls)
+                    if not name.startswith("__") and callable(getattr(cls, name, None))
+                }
+                for places in list(places_in(leaves, widths))[:3]:
+                    known = fields | _fields_of(places)
+                    if outputs == 2:
+                        known |= {"outputs": None}
+                    runs = list(_runs(methods, "model."))
+                    yield from self._called(replace(proposal, fields=proposal.fields | known), runs)
+
+    def _claims(self) -> dict[str, Any]:
+        return dict(zip(("hidden", "output", "loss"), self.combinations[0], strict=True))
+
+    def _model(self, proposal: Proposal) -> Any:
+        try:
+            with _hurried(_PATIENCE):
+                adapted = self.adapted(replace(proposal, run=("pass",)))
+                net, *_ = probe_of(adapted, 2)
+                return adapted.adapter.make(net)
+        except BaseException:
+            return None
+
+    def _called(self, proposal: Proposal, runs: list[tuple[str, ...]]) -> Iterator[Proposal]:
+        for run in runs:
+            for batch in _BATCHES:
+                for lists in (False, True) if batch == "single" else (False,):
+                    more: dict[str, Any] = {} if batch == "rows" else {"batch": batch}
+                    more |= {"lists": True} if lists else {}
+                    made = replace(proposal, run=run, fields=proposal.fields | more)
+                    yield from self._giving(made)
+
+    def _giving(self, made: Proposal) -> Iterator[Proposal]:
+        """What comes out: a step, a step of a rate of its own, a gradient, new weights."""
+        for labels in ("", "classes") if _CLASSES.search(self.source) else ("",):
+            each = replace(made, fields=made.fields | ({"labels": labels} if labels else {}))
+            if "W" in each.fields:
+                yield each
+                if self.rated(each) is not each:
+                    yield self.rated(each)
+            if not each.run:
+                continue
+            yield replace(each, fields=each.fields | {"gives": "gradient"})
+            last = each.run[-1] + "[1]"  # (loss, gradients)
+            yield replace(each, run=(*each.run[:-1], last), fields=each.fields
+                          | {"gives": "gradient"})  # fmt: skip
+            if "W" not in each.fields and "net.alpha" in str(each.run):
+                yield replace(each, fields=each.fields | {"gives": "weights"})
+            if stored := self._stored(each):
+                yield replace(each, fields=each.fields | stored)
+
+    def _stored(self, proposal: Proposal) -> dict[str, Any]:
+        """Where a run leaves arrays of the weights' shapes that are not the weights."""
+        if "W" not in proposal.fields:
+            return {}
+        try:
+            with _hurried(_PATIENCE):
+                adapted = self.adapted(proposal)
+                net, arrays, X, Y = probe_of(adapted, 2)
+                model = adapted.model_of(net)
+                adapted.set(model, arrays)
+                adapted.adapter.run(model, X, Y)
+        except BaseException:
+            return {}
+        taken = {_filled(text, at) for name in ("W", "b") for at in range(2)
+                 for text in [proposal.fields.get(name, "")]}  # fmt: skip
+        leaves = [each for each in leaves_of(model, self.module.__name__)
+                  if each.path not in taken]  # fmt: skip
+        leaves.sort(key=lambda each: not _GRADIENT.search(each.path.lower()))
+        for places in places_in(leaves, net.widths, odd=True):
+            if places.bias == proposal.fields.get("bias", "separate"):
+                found: dict[str, Any] = {"dW": general(places.W)}
+                return found | ({"db": general(places.b)} if places.b else {})
+        return {}
+
+    def _of_globals(self, functions: list[Callable[..., Any]]) -> Iterator[Proposal]:
+        leaves = leaves_of(self.module, self.module.__name__)
+        widths = chain_of([leaf for leaf in leaves if "." not in leaf.path])
+        if not widths:
+            return
+        methods = {each.__name__: each for each in functions}
+        for places in list(places_in(leaves, widths))[:2]:
+            proposal = self._named("Mine", {"widths": widths} | _fields_of(places))
+            yield from self._called(proposal, list(_runs(methods, "self.module.")))
+
+    def _of_functions(self, functions: list[Callable[..., Any]]) -> Iterator[Proposal]:
+        methods = {each.__name__: each for each in functions}
+        for bias in ("separate", "none"):
+            fields = {} if bias == "separate" else {"bias": bias}
+            proposal = self._named("Mine", fields)
+            runs = list(_runs(methods, "self.module.", "model.params"))
+            yield from self._called(proposal, runs)
+            trained = self._named(
+                "Mine", fields | {"W": "W{l}"} | ({"b": "b{l}"} if bias == "separate" else {}),
+                make="net.params",
+            )  # fmt: skip
+            yield from self._called(trained, list(_runs(methods, "self.module.", "model")))
+
+    # --- what it claims -------------------------------------------------------------------------
+
+    def claimed(self, proposal: Proposal) -> tuple[Proposal, bool]:
+        """The same with the claims that its answer shows; True where one is reproduced."""
+        try:
+            with _hurried(4 * _PATIENCE):
+                adapted = self.adapted(proposal)
+                net, arrays, X, Y = probe_of(adapted, 2)
+                W, b = adapted.parameters(net, arrays, X, Y)
+        except BaseException:
+            return proposal, False
+        answer = np.concatenate(
+            [np.ravel(each) for pair in zip(W, b, strict=True) for each in pair if each is not None]
+        )
+        falls = adapted.gives != "gradient"
+        for combination in self.combinations:
+            if reproduced(combination, arrays.weights, arrays.biases, arrays.X, arrays.Y, answer,
+                          falls=falls):  # fmt: skip
+                return replace(proposal, fields=proposal.fields | _named_claims(combination)), True
+        return proposal, False
+
+    def deepened(self, proposal: Proposal) -> Proposal:
+        """The same for other depths where it works there, with the numbers of its own rate."""
+        if "widths" in proposal.fields:
+            return proposal
+        for depths in ((1, 2, 3), (2, 3)):
+            deeper = replace(proposal, fields=proposal.fields | {"depths": depths})
+            if self.works(deeper):
+                return deeper
+        return proposal
+
+
+_CLASSES = re.compile(r"arange|one_?hot|argmax|astype\(int|eye\(", re.IGNORECASE)
+_GRADIENT = re.compile(r"(^|[._'])(d|g|grad|nabla|delta)")
+
+
+def _filled(texts: Any, at: int) -> str:
+    text = texts if isinstance(texts, str) else texts[at]
+    return str(
+        text.replace("{i}", str(at)).replace("{l}", str(at + 1)).replace("{2i}", str(2 * at))
+    )
+
+
+def _named_claims(combination: Combination) -> dict[str, Any]:
+    return dict(zip(("hidden", "output", "loss"), combination, strict=True))
+
+
+def _fields_of(places: Places) -> dict[str, Any]:
+    fields: dict[str, Any] = {"W": general(places.W)}
+    if places.b:
+        fields["b"] = general(places.b)
+    if places.bias != "separate":
+        fields["bias"] = places.bias
+    return fields
+
+
+def _runs(methods: dict[str, Callable[..., Any]], owner: str, params: str = "") -> Iterator[
+    tuple[str, ...]
+]:  # fmt: skip
+    """Bodies of `run`: one call that trains, or forward, backward and update."""
+    forwards = [name for name in methods if FORWARD.search(name.lower())]
+    backwards = [name for name in methods if BACKWARD.search(name.lower())]
+    trains = [name for name in methods if TRAIN.search(name.lower())]
+    updates = [name for name in methods if UPDATE.search(name.lower()) and name not in backwards]
+    for backward in backwards:
+        for forward in forwards:
+            for given in arguments(methods[forward], "", params):
+                if "Y" in given:
+                    continue
+                first = f"out = {owner}{forward}({given})"
+                for rest in arguments(methods[backward], "out", params):
+                    second = f"{owner}{backward}({rest})"
+                    yield (first, f"return {second}")
+                    for update in updates:
+                        for last in arguments(methods[update], "out", params):
+                            yield (first, second, f"{owner}{update}({last})")
+    for name in [*trains, *backwards]:
+        for given in arguments(methods[name], "", params):
+            if "X" in given and "Y" in given:
+                yield (f"return {owner}{name}({given})",)
+
+
+@contextmanager
+def _hurried(seconds: float) -> Iterator[None]:
+    """Ends an endless loop in Python code where the platform has timers."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def late(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

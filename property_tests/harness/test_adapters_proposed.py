@@ -1,0 +1,101 @@
+"""Where there is no adapter one is inferred: the right one, for right programs and wrong ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backproof.conventions import Factor
+from backproof.errors import TargetError
+from backproof.gradients import Failure
+from backproof.target import Target
+from property_tests.harness.net_styles import STYLES
+from property_tests.harness.net_styles_too import Style
+from property_tests.harness.test_adapters import case_of
+from property_tests.nets import Nets
+from property_tests.trying import Trial
+
+# What is not inferred, and why: nothing in the file says how it is to be called.
+NOT_INFERRED = {
+    "layer objects, backward(upstream, rate)": "which layers make a net",
+    "lists of lists, the bias as the last column for an input of -1": "what makes the lists",
+    "numbers with a name each": "which number stands where",
+    "a flat theta for an optimiser, the bias as the first column": "what theta holds",
+    "recursion, layer by layer": "that a layer is a pair",
+    "scalar autograd": "which layers make a net",
+}
+INFERRED = [style for style in STYLES if style.name not in NOT_INFERRED]
+
+
+@pytest.mark.parametrize("style", INFERRED, ids=[style.name for style in INFERRED])
+def test_right_code_passes_and_a_mistake_fails_without_an_adapter(
+    tmp_path: Path, style: Style
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(style.program)
+    factor, case = Factor(**style.factor), case_of(style)
+    with Target(str(path)) as target:
+        assert target.proposed.startswith("from backproof.adapters import Adapter\n")
+        assert target.adapted.startswith("through an adapter that was inferred: ")
+        assert target.smoke() == []
+        fitting = replace(case, n=min(case.n, target.claims.max_rows))
+        found = Trial(target, factor).of(fitting)
+        assert found.status == "pass", (found.message, target.proposed)
+    target_lines = _but_claims(target.proposed)
+    (tmp_path / "net_adapter.py").write_text(target.proposed)  # what `init --from` writes
+    with Target(str(path)) as target:
+        assert target.proposed == ""
+        assert Trial(target, factor).of(fitting).status == "pass"
+    (tmp_path / "net_adapter.py").unlink()
+    path.write_text(style.program.replace(*style.mistake))
+    with Target(str(path)) as target:
+        assert _but_claims(target.proposed) == target_lines
+        mine = Nets(target.claims, moves=target.moves).net(7)
+        assert mine is not None
+        assert Trial(target, factor).of(mine).status == "fail", target.proposed
+
+
+def _but_claims(adapter: str) -> list[str]:
+    """The lines of an adapter but for the names of its activations and its loss."""
+    return [line for line in adapter.splitlines() if "hidden, output, loss" not in line]
+
+
+@pytest.mark.parametrize("name", NOT_INFERRED)
+def test_what_cannot_be_inferred_is_said_and_not_guessed(tmp_path: Path, name: str) -> None:
+    (style,) = (each for each in STYLES if each.name == name)
+    path = tmp_path / "net.py"
+    path.write_text(style.program)
+    with pytest.raises(TargetError, match="no adapter was found that fits what it has"):
+        Target(str(path))
+
+
+def test_an_adapter_that_was_inferred_is_held_when_the_process_dies(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    deadly = "        if X.shape[0] == 5:\n            import os; os._exit(1)\n        h = sig"
+    path.write_text(STYLES[0].program.replace("        h = sig", deadly))
+    case = case_of(STYLES[0])
+    with Target(str(path)) as target:
+        answer = target.gradients(replace(case, n=5))
+        assert isinstance(answer, Failure)
+        assert answer.status == "crashed"
+        assert Trial(target).of(case).status == "pass"
+
+
+LOOPS_FOR_EVER = """\
+import numpy as np
+
+class Net:
+    def __init__(self, inputs, hidden, outputs):
+        self.W1, self.W2 = np.ones((inputs, hidden)), np.ones((hidden, outputs))
+
+    def train(self, X, Y):
+        while True:
+            self.W1 = self.W1 * 0.5
+"""
+
+
+def test_code_that_never_ends_does_not_hold_the_search(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(LOOPS_FOR_EVER)
+    with pytest.raises(TargetError, match="no adapter was found that fits"):
+        Target(str(path))
