@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backproof import __version__
+from backproof.cli_test import add_test
 from backproof.errors import BackproofError
 
 INTERRUPTED = 130
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"backproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_check(commands)
+    add_test(commands, _EPILOG)
     _add_init(commands)
     _add_smoke(commands)
     _add_verify(commands)
