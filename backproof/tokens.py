@@ -123,7 +123,7 @@ def _decoded(number: int) -> Case:
         chosen = tuple(names.ACTIVATIONS[index] for index in activations)
     except IndexError:
         raise CaseError("the token has a name that this version does not know.") from None
-    return Case(widths=widths, activations=chosen, n=n, seed=seed, **named)  # type: ignore[arg-type]
+    return Case(widths=widths, activations=chosen, n=n, seed=seed, **named)
 
 
 def _base32(number: int) -> str:

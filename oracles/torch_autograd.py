@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 class TorchAutograd:
     """dLoss/dW, dLoss/db by `backward`, ΔW and Δb by `torch.optim.SGD`, on the CPU.
 
+    steps: make ΔW as well; the first use of `torch.optim` costs seconds
     Raises MissingExtraError if torch cannot be imported.
     """
 
     name = "torch_autograd"
     step_form = "after_minus_before"
 
-    def __init__(self) -> None:
+    def __init__(self, *, steps: bool = True) -> None:
+        self._steps = steps
         try:
             import torch
         except ImportError as missing:
@@ -59,9 +61,10 @@ class TorchAutograd:
         leaves = [array for pair in both for array in pair if array is not None]
         weights = _flat(self._torch, leaves)
         gradient = _flat(self._torch, [leaf.grad for leaf in leaves])
+        step = self._step(weights, gradient, case.alpha) if self._steps else None
         return Gradients(
             gradient=gradient.numpy().astype(np.float64),
-            step=self._step(weights, gradient, case.alpha).numpy().astype(np.float64),
+            step=None if step is None else step.numpy().astype(np.float64),
         )
 
     def _leaf(self, array: Array) -> Tensor:

@@ -36,6 +36,7 @@ from backproof.gradients import Gradients, Side  # noqa: E402
 from oracles.bound import bounds_of  # noqa: E402
 from oracles.finite_difference import FiniteDifference, central_differences  # noqa: E402
 from property_tests.batched import batched_gradients  # noqa: E402
+from property_tests.bench_check import waits  # noqa: E402
 from property_tests.campaign import BLOCK  # noqa: E402
 from property_tests.sides import REFERENCE  # noqa: E402
 from property_tests.space import sampled_case  # noqa: E402
@@ -287,11 +288,20 @@ def _same_gradients(cases: Sequence[Case]) -> None:
 
 # ---- the table ----
 
+# ---- 5: what a learner waits for ----
+
+
+def _check(quick: bool) -> Iterator[Row]:
+    for what, seconds, T, ratio, most in waits(1 if quick else 3):
+        yield Row("times as long", what, seconds, "import torch, jax", T, ratio, at_most=most)
+
+
 _PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "gradcheck": against_gradcheck,
     "jax": _compiling,
     "costs": _per_case,
     "bound": _bound,
+    "check": _check,
 }
 
 
