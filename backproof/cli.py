@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backproof import __version__
-from backproof.cli_test import add_test
+from backproof.cli_grade import add_grade
+from backproof.cli_session import add_test
 from backproof.errors import BackproofError
 
 INTERRUPTED = 130
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     add_test(commands, _EPILOG)
     _add_init(commands)
     _add_smoke(commands)
+    add_grade(commands, _EPILOG)
     _add_verify(commands)
     _add_replay(commands)
     _add_report(commands)

@@ -42,20 +42,21 @@ _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 def line_of(record: Line) -> str:
     """One record as one line of JSON, with its newline."""
-    return json.dumps(_plain(record), allow_nan=False, separators=(",", ":")) + "\n"
+    return json.dumps(plain(record), allow_nan=False, separators=(",", ":")) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A record as JSON has it, field by field; NaN and infinities as words."""
     if isinstance(value, float):
         if math.isfinite(value):
             return value
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if dataclasses.is_dataclass(value):
-        return {name: _plain(item) for name, item in vars(value).items()}
+        return {name: plain(item) for name, item in vars(value).items()}
     return value
 
 
@@ -117,7 +118,7 @@ def _record(text: str, where: str) -> Line:
             f"{where} has schema {data.get('schema')!r}; this version reads {SCHEMA}."
         )
     try:
-        return typing.cast(Line, _decoded(_KINDS[kind], data))
+        return typing.cast(Line, decoded(_KINDS[kind], data))
     except (TypeError, ValueError, KeyError) as error:
         raise RunFileError(f"{where} is no {kind} line of this version: {error}.") from None
 
@@ -127,18 +128,21 @@ def _fields(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _decoded(wanted: Any, value: Any) -> Any:
-    """`value`, if it is what the type says; tuples from lists, floats from the special words."""
+def decoded(wanted: Any, value: Any) -> Any:
+    """`value`, if it is what the type says; tuples from lists, floats from the special words.
+
+    Raises TypeError, ValueError or KeyError where it is not.
+    """
     if dataclasses.is_dataclass(wanted):
         return _decoded_record(typing.cast(type, wanted), value)
     origin, args = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is tuple and isinstance(value, list):
         inner = (args[0],) * len(value) if args[1:] == (...,) else args
-        return tuple(_decoded(kind, item) for kind, item in zip(inner, value, strict=True))
+        return tuple(decoded(kind, item) for kind, item in zip(inner, value, strict=True))
     if origin is dict and isinstance(value, dict):
-        return {str(key): _decoded(args[1], item) for key, item in value.items()}
+        return {str(key): decoded(args[1], item) for key, item in value.items()}
     if origin is types.UnionType:
-        return None if value is None else _decoded(args[0], value)
+        return None if value is None else decoded(args[0], value)
     if wanted is float:
         return _number(value)
     if wanted in (int, str, bool) and type(value) is wanted:
@@ -150,7 +154,7 @@ def _decoded_record(cls: type, value: Any) -> Any:
     hints = _fields(cls)
     if not isinstance(value, dict) or set(value) != set(hints):
         raise TypeError(f"the fields of {cls.__name__} are {', '.join(hints)}")
-    return cls(**{name: _decoded(hint, value[name]) for name, hint in hints.items()})
+    return cls(**{name: decoded(hint, value[name]) for name, hint in hints.items()})
 
 
 def _number(value: Any) -> float:

@@ -62,6 +62,19 @@ def pass_of(case: Case, *, both: bool) -> Pass:
     return Pass(_gradient(case, layers), len(kinks), undecided)
 
 
+class Inside(NamedTuple):
+    """What a pass goes through. layers: from the input up   delta: of the output, dLoss/dZ_L"""
+
+    layers: list[Layer]
+    delta: arb_mat
+
+
+def inside_of(case: Case) -> Inside:
+    """The inside of `pass_of(case, both=False)`; O of a softmax layer is its Z (see `_forward`)."""
+    layers = _forward(case, both=False)
+    return Inside(layers, _output_delta(case, layers[-1].Z, layers[-1]))
+
+
 # 2**8 choices at most; a unit of a row more doubles them.
 MOST_KINKS = 8
 

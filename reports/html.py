@@ -46,11 +46,12 @@ def page(run: Run, summary: list[SummaryRow]) -> str:
         [_section(number, *section) for number, section in enumerate(sections, 1)],
         _footer(),
     )
-    return (
-        "<!DOCTYPE html>\n"
-        + tag("html", _head(title(run, found)), tag("body", body), lang="en")
-        + "\n"
-    )
+    return document(title(run, found), body)
+
+
+def document(name: str, body: Markup) -> str:
+    """A whole file: opens offline, loads and runs nothing. name: of the tab"""
+    return "<!DOCTYPE html>\n" + tag("html", _head(name), tag("body", body), lang="en") + "\n"
 
 
 def _head(name: str) -> Markup:

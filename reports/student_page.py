@@ -1,0 +1,250 @@
+"""A student's page: the points, and as much about the first broken rung as the hints allow.
+
+none     the points, whether everything is right, and why nothing could be asked if it could not
+rung     and which check breaks first, what it asks, and the status of every rung
+layer    and the first wrong layer from the output down, the numbers side by side, the commands
+         that show the case again, and which layers are right given their own delta
+"""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from backproof.casefiles import FILE_PREFIX
+from backproof.checked import BROKEN, CheckResult
+from backproof.grades import ClassGrades, Grade, NetMarks, RungGrade, points_text
+from backproof.records import ParameterRecord
+from backproof.sentences import SHOWN, place, shape_of
+from reports.html import document
+from reports.markup import Markup, join, plural, table, tag
+
+
+def student_page(found: ClassGrades, grade: Grade, hints: str) -> str:
+    """The whole page. hints: of `grades.HINTS`"""
+    points = f"{points_text(grade.points)} of {points_text(found.rubric.out_of)} points"
+    right = grade.status == "right"
+    sections = [] if hints == "none" else list(_sections(found, grade, hints))
+    body = tag(
+        "main",
+        tag(
+            "header",
+            tag("p", f"backproof · {found.rubric.title}", class_="brand"),
+            tag("h1", grade.student),
+            tag("p", tag("b", points), " · ", _verdict(grade), class_="lead"),
+            class_="agrees" if right else "disagrees",
+        ),
+        _unasked(grade),
+        sections,
+        _again(found, grade, hints),
+    )
+    return document(f"{grade.student} · {found.rubric.title}", body)
+
+
+def _verdict(grade: Grade) -> str:
+    if grade.status == "right":
+        return "right in everything that was asked."
+    if grade.judged.checked is None:
+        return {"missing": "nothing was handed in."}.get(grade.status, f"{grade.status}.")
+    return "something is not right." if grade.first_broken is not None else "not decided."
+
+
+def _unasked(grade: Grade) -> Markup:
+    """Why nothing could be asked: no hint, for nothing of the mathematics is in it."""
+    if grade.judged.checked is not None or not grade.message:
+        return Markup()
+    return tag("pre", grade.message)
+
+
+def _sections(found: ClassGrades, grade: Grade, hints: str) -> Iterator[Markup]:
+    first = grade.first_broken
+    if first is not None:
+        yield _section("What breaks first", _first(first, hints))
+        if hints == "layer":
+            yield _section("Where", _where(first))
+    if hints == "layer" and grade.judged.marks:
+        yield _section("Layer by layer, given your own delta", _followed(grade))
+    if grade.judged.checked is not None:
+        yield _section("Rung by rung", _ladder(found, grade))
+
+
+def _section(name: str, *content: Markup) -> Markup:
+    return tag("section", tag("h2", name), *content)
+
+
+def _first(first: CheckResult, hints: str) -> Markup:
+    told = [tag("p", tag("code", first.check.id), ": ", first.check.asks, class_="lead")]
+    if first.status == "skipped":
+        told.append(tag("p", f"This is required, and {first.message}."))
+    elif hints == "layer" or first.status != "fail":
+        told.append(tag("p", tag("b", first.status, class_="off"), f": {first.message}"))
+    else:
+        told.append(tag("p", "Your answer is not the derivative.", class_="off"))
+    if first.printed:
+        told.append(tag("pre", first.printed))
+    if hints == "layer":
+        told.append(_picture(first))
+    return join(told)
+
+
+def _picture(first: CheckResult) -> Markup:
+    if first.case is None:
+        return Markup()
+    return tag("p", "The network: ", tag("code", shape_of(first.case)), class_="note")
+
+
+def _where(first: CheckResult) -> Markup:
+    records = sorted(first.parameters, key=lambda r: (-r.layer, [*SHOWN].index(r.parameter)))
+    if not records:
+        return tag("p", "The whole answer is concerned; no single layer can be blamed.")
+    return join(
+        tag("p", _first_wrong_layer(records)),
+        table(
+            "Each array from the output down, at its worst element",
+            ["where", "yours", "exact", ""],
+            [
+                [
+                    tag("code", place(record)),
+                    tag("td", repr(record.value_a), class_="num"),
+                    tag("td", repr(record.value_b), class_="num"),
+                    tag("td", record.verdict, class_="off" if record.verdict == "wrong" else ""),
+                ]
+                for record in records
+            ],
+            label="Numbers side by side",
+        ),
+    )
+
+
+def _first_wrong_layer(records: list[ParameterRecord]) -> str:
+    wrong = [record for record in records if record.verdict == "wrong"]
+    if not wrong:
+        return "No single array is out of its bound; the numbers are those that lie farthest apart."
+    layer = wrong[0].layer
+    names = " and ".join(f"{SHOWN[r.parameter]}_{layer}" for r in wrong if r.layer == layer)
+    above = "" if layer == records[0].layer else f" Layer {layer + 1} above it is right."
+    verb = "are" if " and " in names else "is"
+    return f"From the output down, layer {layer} is the first wrong one: {names} {verb}.{above}"
+
+
+# Follow-through.
+
+
+def _followed(grade: Grade) -> Markup:
+    marks = grade.judged.marks
+    shown = next((net for net in marks if net.of), None)
+    shown = shown or next((net for net in marks if _wrong(net)), marks[0])
+    others = [net for net in marks if net is not shown]
+    wrong = sum(map(_wrong, others))
+    return join(
+        tag(
+            "p",
+            "One instance at a time. delta_L is held against the exact one, every other delta_l "
+            "against (delta_{l+1} @ W_{l+1}.T) * g_l'(Z_l) with your own delta_{l+1}, dW_l and "
+            "db_l against outer(O_{l-1}, delta_l) and delta_l with your own delta_l. So a mistake "
+            "counts in the layer that it is in.",
+            class_="note",
+        ),
+        table(
+            join("The network ", tag("code", shape_of(shown.case))),
+            ["layer", "delta", "dW", "db", "what is wrong there"],
+            [
+                [
+                    str(layer.layer),
+                    *(tag("td", word, class_="off" if word == "wrong" else "") for word in
+                      layer.words),
+                    tag("td", _in_words(shown, layer.layer, layer.words)),
+                ]
+                for layer in shown.layers
+            ],
+            label="Marks per layer",
+        ),
+        tag("p", f"Of {plural(len(others), 'other network')}, {wrong} had something wrong.")
+        if others
+        else "",
+        tag("p", _WHOLE) if grade.first_broken is not None and not any(map(_wrong, marks)) else "",
+    )  # fmt: skip
+
+
+_WHOLE = (
+    "On single instances every layer is right. The mistake is in what comes with several of them "
+    "(a sum, a mean, an n), in the step, or in a network of another kind."
+)
+
+
+def _wrong(net: NetMarks) -> bool:
+    return any(word == "wrong" for layer in net.layers for word in layer.words)
+
+
+def _in_words(net: NetMarks, l: int, words: tuple[str, str, str]) -> str:
+    delta, dW, db = words
+    told = []
+    if delta == "wrong" and l == net.layers[0].layer:
+        told.append(f"delta_{l} is not the derivative of the loss with respect to Z_{l}")
+    elif delta == "wrong":
+        told.append(
+            f"delta_{l} does not follow from your delta_{l + 1}: W_{l + 1}.T, or g_{l}'(Z_{l})"
+        )
+    if dW == "wrong":
+        told.append(f"dW_{l} is not O_{l - 1}.T @ delta_{l}")
+    if db == "wrong":
+        told.append(f"db_{l} is not your delta_{l}")
+    return "; ".join(told)
+
+
+# All rungs.
+
+
+def _ladder(found: ClassGrades, grade: Grade) -> Markup:
+    rows = [rung for rung in grade.rungs if rung.asked or rung.out_of]
+    return table(
+        "Points are shared among the checks of a rung. What stands on a broken rung is blocked: "
+        "mend the lowest one first.",
+        ["rung", "status", "checks passed", "points"],
+        [
+            [
+                found.rungs.get(rung.id) or tag("code", rung.id),
+                tag("td", rung.status, class_="off" if rung.status in BROKEN else ""),
+                tag("td", f"{rung.passed} of {rung.asked}", class_="num"),
+                tag("td", _points(rung), class_="num"),
+            ]
+            for rung in rows
+        ],
+        label="Rungs",
+    )
+
+
+def _points(rung: RungGrade) -> str:
+    if not rung.out_of:
+        return "–"
+    return f"{points_text(rung.points)} of {points_text(rung.out_of)}"
+
+
+def _again(found: ClassGrades, grade: Grade, hints: str) -> Markup:
+    """The commands that show it again. The token only where numbers may be seen."""
+    if not grade.file:
+        return Markup()
+    commands = [_check_command(found, grade), _replay_command(found, grade, hints)]
+    return _section("To see it again", tag("pre", "\n".join(filter(None, commands))))
+
+
+def _check_command(found: ClassGrades, grade: Grade) -> str:
+    adapter = found.rubric.adapter
+    if adapter is not None:
+        words = [PurePosixPath(grade.file).name, "--adapter", adapter.name]
+    else:
+        words = [_spec(found, grade)]
+    return shlex.join(["backproof", "check", *words])
+
+
+def _replay_command(found: ClassGrades, grade: Grade, hints: str) -> str:
+    """ "" where there is no case, or none that a token holds."""
+    first = grade.first_broken
+    if hints != "layer" or first is None or first.case is None or found.rubric.adapter is not None:
+        return ""
+    if first.case.token.startswith(FILE_PREFIX):
+        return ""
+    return shlex.join(["backproof", "replay", first.case.token, "--impl", _spec(found, grade)])
+
+
+def _spec(found: ClassGrades, grade: Grade) -> str:
+    return f"{PurePosixPath(grade.file).name}:{found.rubric.function}"
