@@ -123,13 +123,14 @@ def places_in(
     for bias, extra in (("separate", 0), ("last", 1), ("first", 1), ("none", 0)):
         if bias == "none" and not none:
             return  # biases that are there are part of the program
-        found = [
-            next((leaf for leaf in plain if _is_matrix(leaf.shape, k + extra, j)), None)
-            for k, j in pairwise(widths)
-        ]
-        if any(leaf is None for leaf in found):
+        found = list[Leaf]()
+        likely = sorted(plain, key=lambda leaf: _BIAS.search(leaf.path.lower()) is not None)
+        for k, j in pairwise(widths):
+            fitting = (leaf for leaf in likely if _is_matrix(leaf.shape, k + extra, j))
+            found += [leaf for leaf in fitting if leaf not in found][:1]
+        if len(found) < len(widths) - 1:
             continue
-        W = tuple(leaf.path for leaf in found if leaf is not None)
+        W = tuple(leaf.path for leaf in found)
         b: tuple[str, ...] = ()
         if bias == "separate":
             free = [leaf for leaf in plain if leaf.path not in W]

@@ -8,10 +8,8 @@ that is called wrongly.
 import ast
 import inspect
 import re
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +22,7 @@ from backproof.adapters import Adapter
 from backproof.called import BACKWARD, FORWARD, TRAIN, UPDATE, arguments, makes
 from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
 from backproof.guessed_claims import Combination, combinations_in, reproduced
+from backproof.hurrying import hurried
 from backproof.proposal import Proposal, adapter_source
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
@@ -51,6 +50,9 @@ def propose(
         if kept and _takes(candidate) < kept[0][0]:
             continue
         chosen, certain = search.claimed(candidate)
+        if not certain and search.one_by_one(candidate):
+            fields = candidate.fields | {"batch": "single row"}
+            chosen, certain = search.claimed(replace(candidate, fields=fields))
         kept.append((_takes(chosen), certain, chosen))
         if certain and _takes(chosen) == _MOST_TAKEN:
             break
@@ -111,7 +113,7 @@ class _Search:
         if proposal.fields.get("gives") == "gradient" and "net.alpha" in str(proposal.run):
             return False
         try:
-            with _hurried(_PATIENCE):
+            with hurried(_PATIENCE):
                 return not problems_of(self.adapted(proposal))
         except BaseException:
             return False
@@ -131,7 +133,7 @@ class _Search:
 
     def _all(self) -> Iterator[Proposal]:
         if is_script(self.tree):
-            for fields in script_fields(self.tree, self.module, self.path, _hurried):
+            for fields in script_fields(self.tree, self.module, self.path, hurried):
                 yield from self._called(self._named("Mine", fields), [()])
             return
         own = [each for each in vars(self.module).values() if self._is_own(each)]
@@ -189,7 +191,7 @@ class _Search:
 
     def _model(self, proposal: Proposal) -> Any:
         try:
-            with _hurried(_PATIENCE):
+            with hurried(_PATIENCE):
                 adapted = self.adapted(replace(proposal, run=("pass",)))
                 net, *_ = probe_of(adapted, 2)
                 return adapted.adapter.make(net)
@@ -229,7 +231,7 @@ class _Search:
         if "W" not in proposal.fields:
             return {}
         try:
-            with _hurried(_PATIENCE):
+            with hurried(_PATIENCE):
                 adapted = self.adapted(proposal)
                 net, arrays, X, Y = probe_of(adapted, 2)
                 model = adapted.model_of(net)
@@ -276,7 +278,7 @@ class _Search:
     def claimed(self, proposal: Proposal) -> tuple[Proposal, bool]:
         """The same with the claims that its answer shows; True where one is reproduced."""
         try:
-            with _hurried(4 * _PATIENCE):
+            with hurried(4 * _PATIENCE):
                 adapted = self.adapted(proposal)
                 net, arrays, X, Y = probe_of(adapted, 2)
                 W, b = adapted.parameters(net, arrays, X, Y)
@@ -291,6 +293,33 @@ class _Search:
                           falls=falls):  # fmt: skip
                 return replace(proposal, fields=proposal.fields | _named_claims(combination)), True
         return proposal, False
+
+    def one_by_one(self, proposal: Proposal) -> bool:
+        """Whether a batch is nothing but its instances, each with an update: all it claims then is
+        one instance a call."""
+        if str(proposal.fields.get("batch", "rows")) != "rows" or "gives" in proposal.fields:
+            return False
+        try:
+            with hurried(4 * _PATIENCE):
+                adapted = self.adapted(proposal)
+                net, arrays, X, Y = probe_of(adapted, 2)
+                whole = adapted.parameters(net, arrays, X, Y)
+                now = arrays
+                for row in range(len(arrays.X)):
+                    alone = replace(now, X=arrays.X[row : row + 1], Y=arrays.Y[row : row + 1])
+                    step = adapted.parameters(net, alone, *adapted.inputs(alone))
+                    now = replace(
+                        now,
+                        weights=tuple(W + d for W, d in zip(now.weights, step[0], strict=True)),
+                        biases=tuple(None if b is None else b + d
+                                     for b, d in zip(now.biases, step[1], strict=True)),
+                    )  # fmt: skip
+        except BaseException:
+            return False
+        return all(
+            np.allclose(new - old, d, rtol=1e-9, atol=1e-12)
+            for new, old, d in zip(now.weights, arrays.weights, whole[0], strict=True)
+        )
 
     def deepened(self, proposal: Proposal) -> Proposal:
         """The same for other depths where it works there, with the numbers of its own rate."""
@@ -351,22 +380,3 @@ def _runs(methods: dict[str, Callable[..., Any]], owner: str, params: str = "") 
         for given in arguments(methods[name], "", params):
             if "X" in given and "Y" in given:
                 yield (f"return {owner}{name}({given})",)
-
-
-@contextmanager
-def _hurried(seconds: float) -> Iterator[None]:
-    """Ends an endless loop in Python code where the platform has timers."""
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def late(number: int, frame: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -183,6 +183,9 @@ class _Nothing:
             raise AttributeError(name)
         return self
 
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return ()  # a class that is derived from it is derived from nothing
+
     def __iter__(self) -> Iterator["_Nothing"]:
         return iter((self, self))  # fig, ax = plt.subplots()
 
