@@ -24,8 +24,8 @@ class Question:
     """A check with the cases that answer it; without cases it is not claimed.
 
     how: "derivative" (each case against the exact one), or a comparison of the program with itself:
-        "twice", "state", "rows", "rows, sum", "rows, mean"; "training" takes the case as the
-        first of several steps
+        "twice", "state", "bias rows", "rows", "rows, sum", "rows, mean"; "training" takes the case
+        as the first of several steps
     subject: the activation, or (output, loss), that is left out above if this breaks
     blocked: what it is made of that broke already, or ""
     """
@@ -76,6 +76,12 @@ def _linear(nets: Nets) -> Iterator[Question]:
         # One instance: what a batch adds is the next rung's.
         _cases(*(nets.net(seed, depth=1, ending=ending, n=1) for seed in (3, 4) if claimed)),
         unclaimed="a single layer without activation is not claimed",
+    )
+    yield Question(
+        Check("linear.bias", "a bias is a weight of an input of 1: db_l beside the rows of dW_l"),
+        _cases(*(nets.net(seed, n=1) for seed in (5, 6) if nets.claims.biases != ("none",))),
+        "bias rows",
+        unclaimed="a network with biases is not claimed",
     )
 
 
@@ -206,7 +212,8 @@ _EXTREMES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
 
 def _extremes(nets: Nets) -> Iterator[Question]:
     dividing = [pair for pair in nets.endings if pair[1] in _DIVIDING]
-    others = nets if len(dividing) == len(nets.endings) else nets.without(*dividing)
+    all_divide = len(dividing) == len(nets.endings)
+    others = nets if all_divide else nets.without(*dividing)
     for name in _KINKED:
         if name in nets.claims.hidden:
             yield Question(
@@ -216,7 +223,7 @@ def _extremes(nets: Nets) -> Iterator[Question]:
             )
     for name, level, asks, fields in _EXTREMES:
         yield Question(
-            Check(f"extremes.{name}", asks, level),
+            Check(f"extremes.{name}", asks, "should" if all_divide else level),
             _cases(*(others.net(seed, **fields) for seed in (80, 81))),
             unclaimed="single precision is not claimed" if name == "float32" else "",
         )

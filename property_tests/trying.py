@@ -174,24 +174,23 @@ def _status(
             said = f"another formula, but by at most {off:.1e} of each array (an epsilon, a clip?)"
             return "close", said, FORMULA
         return "fail", "", FORMULA
-    if by_float != "wrong":
-        said = "exact arithmetic says that the formula is right"
-        return (
-            ("inconclusive", said, FORMULA) if by_float == "inconclusive" else ("pass", "", FORMULA)
-        )
-    off = _off(case, ours)
+    if by_float not in ("wrong", "inconclusive"):
+        return "pass", "", FORMULA
+    off = _apart_at_most(case, ours)  # of a formula that is right, nothing but rounding
     if off <= CLOSE[case.dtype]:
-        return (
-            "pass",
-            f"the formula is right; it rounds more than most, {off:.1e} of an array",
-            FORMULA,
-        )
+        said = "" if by_float == "inconclusive" else f", {off:.1e} of an array"
+        return "pass", f"the formula is right; it rounds more than most{said}", FORMULA
+    if by_float == "inconclusive":
+        return "inconclusive", f"{_LOST_TO_ALL}; the formula is right", FORMULA
     return "fail", LOST, FORMULA
+
+
+_LOST_TO_ALL = "a number overflowed, or a probability was rounded to 0 or 1"
 
 
 def _by_bound(case: Case, ours: Gradients, word: str) -> tuple[str, str, str]:
     if word == "inconclusive":
-        return "inconclusive", "a number overflowed, or a probability was rounded to 0 or 1", BOUND
+        return "inconclusive", _LOST_TO_ALL, BOUND
     if word != "wrong":
         return "pass", "", BOUND
     off = _off(case, ours)
@@ -205,8 +204,10 @@ def _off(case: Case, ours: Gradients) -> float:
 
     In a regime of extremes nothing is close: a tail's derivative is small beside any epsilon.
     """
-    if case.regime == "saturated":
-        return float("inf")
+    return float("inf") if case.regime == "saturated" else _apart_at_most(case, ours)
+
+
+def _apart_at_most(case: Case, ours: Gradients) -> float:
     theirs = exact_answer(case)
     a, b = (
         (ours.gradient, theirs.gradient) if ours.gradient is not None else (ours.step, theirs.step)

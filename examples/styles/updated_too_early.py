@@ -1,0 +1,24 @@
+"""The same class, but the error goes down through weights that have moved already. Wrong."""
+
+import numpy as np
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+class Net:
+    def __init__(self, inputs, hidden, outputs, lr=0.1):
+        self.W1, self.b1 = np.random.randn(inputs, hidden), np.zeros(hidden)
+        self.W2, self.b2 = np.random.randn(hidden, outputs), np.zeros(outputs)
+        self.lr = lr
+
+    def train(self, X, Y):
+        H = sigmoid(X @ self.W1 + self.b1)
+        O = sigmoid(H @ self.W2 + self.b2)
+        delta2 = (O - Y) * O * (1 - O)
+        self.W2 -= self.lr * H.T @ delta2
+        self.b2 -= self.lr * delta2.sum(axis=0)
+        delta1 = delta2 @ self.W2.T * H * (1 - H)
+        self.W1 -= self.lr * X.T @ delta1
+        self.b1 -= self.lr * delta1.sum(axis=0)
