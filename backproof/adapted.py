@@ -1,5 +1,6 @@
 """A program behind an adapter, in the worker: make a net, set its weights, run it, read them."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ from backproof.scripts import Marked
 from backproof.shown_numbers import INPUT, labels_of, shown
 
 Both = tuple[list[Any], list[Any]]
+
+_ANY_SIZE = "; name its `layout` if arrays of any size may stand there, or its `widths` if not"
 
 
 class Adapted:
@@ -151,6 +154,9 @@ class Adapted:
         )
 
     def model_of(self, net: Net, prepared: Any = lambda model: model) -> Any:
+        # Whoever shuffles a batch does it the same way each time; that is no state of theirs.
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002 - it is theirs
         model = prepared(self.adapter.make(net))
         if self.adapter.rate:
             for rate in names(self.adapter.rate):
@@ -207,9 +213,10 @@ class Adapted:
         try:
             theirs = theirs_of(array, there.shape, self._turn)
         except LayoutError as error:
-            if self.marked is None:
-                raise AdapterError(f"`{_text(texts, layer)}` has {error}") from None
-            theirs = theirs_of(array, fresh.shape, self._turn)  # what stands there is a former net
+            if self.marked is None and not self.adapter.layout:
+                raise AdapterError(f"`{_text(texts, layer)}` has {error}{_ANY_SIZE}") from None
+            # What stands there is a former net, or of a size that is only its first.
+            theirs = theirs_of(array, fresh.shape, self._turn)
         stand(model, path, theirs)
 
     def _learn(self, model: Any, Ws: list[Any]) -> None:

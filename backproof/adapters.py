@@ -239,6 +239,11 @@ def problems_of(adapter: Adapter) -> list[str]:
             found.append(f"`{field_name}` is {getattr(adapter, field_name)!r}; use one of {shown}")
     if adapter.bias_input not in (1, -1):
         found.append(f"`bias_input` is {adapter.bias_input!r}; use 1 or -1")
+    if adapter.widths is not None and max(adapter.widths) > lists.MAX_WIDTH:
+        found.append(
+            f"`widths` has {max(adapter.widths)}; make smaller layers in `make`, of at most "
+            f"{lists.MAX_WIDTH} units"
+        )
     limits = (1, lists.MAX_DEPTH)
     if not all(limits[0] <= depth <= limits[1] for depth in depths_of(adapter)):
         found.append(f"`depths` is {adapter.depths!r}; use numbers from 1 to {limits[1]}")

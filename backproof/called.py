@@ -95,7 +95,7 @@ def arguments(function: Callable[..., Any], out: str, params: str) -> Iterator[s
     for parameter in parameters:
         found = _meaning(parameter.name, out, params, labelled)
         if parameter.default is not inspect.Parameter.empty:
-            if found and (_is(parameter.name, _RATE) or _is(parameter.name, _ROUNDS)):
+            if found and _is(parameter.name, f"{_RATE}|{_ROUNDS}|(mini)?batchsize"):
                 choices.append([f"{parameter.name}={found[0]}"])
             continue
         if not found:

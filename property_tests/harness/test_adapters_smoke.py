@@ -45,7 +45,10 @@ TRAINS, COLUMNS, RETURNS = STYLES[0], STYLES[1], STYLES[2]
         ),
         (
             TRAINS,
-            ("model.train(X, Y)", "model.train(X, Y); model.W1 += self.module.np.random.randn(1)"),
+            (
+                "model.train(X, Y)",
+                "model.train(X, Y); model.W1 += self.module.np.random.default_rng().normal()",
+            ),
             "two new nets with the same weights answer differently; seed what is random",
         ),
         (
