@@ -123,12 +123,13 @@ def stand(root: Any, path: Path, array: Any) -> None:
     for at, (kind, step) in enumerate(path):
         if step == EACH and kind == "index":
             holder = found_at(root, path[:at]) if at else root
+            rest = path[at + 1 :]
+            _part(holder, rest)
             for place, row in zip(range(len(holder)), array, strict=True):
-                rest = path[at + 1 :] or None
-                if rest is None:
-                    holder[place] = _kept(holder[place], row)
-                else:
+                if rest:
                     stand(holder[place], rest, row)
+                else:
+                    holder[place] = _kept(holder[place], row)
             return
     holder = found_at(root, path[:-1]) if len(path) > 1 else root
     kind, step = path[-1]
@@ -139,10 +140,28 @@ def stand(root: Any, path: Path, array: Any) -> None:
     new = _kept(old, array)
     if isinstance(step, slice) and isinstance(holder, list):
         new = list(array)
+    _put(holder, kind, step, new)
+
+
+def _put(holder: Any, kind: str, step: Index, value: Any) -> None:
     if kind == "index" or isinstance(holder, MutableMapping):
-        holder[step] = new
+        holder[step] = value
     else:
-        setattr(holder, step, new)
+        setattr(holder, step, value)
+
+
+def _part(units: Any, rest: Path) -> None:
+    """A list of its own for each unit, where all were made with the same one: `w = [0] * k`.
+
+    What is put into one of them in place would otherwise be what the last one got.
+    """
+    seen = set[int]()
+    for place in range(len(units) if len(rest) < 2 else 0):
+        holder, (kind, step) = (units[place], rest[0]) if rest else (units, ("index", place))
+        there = _next(holder, kind, step)
+        if isinstance(there, list | np.ndarray) and id(there) in seen:
+            _put(holder, kind, step, there.copy())
+        seen.add(id(there))
 
 
 def _rest(array: Any, cells: list[Path]) -> tuple[int, ...]:

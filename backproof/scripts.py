@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from backproof.adapters import Adapter, AdapterError
@@ -175,7 +175,9 @@ class _Inert(ModuleType):
 
 
 class _Nothing:
-    def __call__(self, *args: Any, **kwargs: Any) -> "_Nothing":
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and isinstance(args[0], FunctionType | type):
+            return args[0]  # a decorator, such as @jit, leaves what it decorates as it is
         return self
 
     def __getattr__(self, name: str) -> Any:
