@@ -79,7 +79,7 @@ class Exploration:
     replay: str
     strict: bool
     decided: int = 0
-    _ended: Case | None = field(default=None)
+    _ended: tuple[Case, str] | None = field(default=None)
 
     def drawn(self) -> st.SearchStrategy[Case]:
         """Cases that the implementation claims."""
@@ -87,15 +87,19 @@ class Exploration:
 
     def judge(self, case: Case) -> None:
         """Ask about one case. Fails the test that calls it where the answer is wrong."""
-        if self._ended not in (None, case):
-            return  # each other case would cost a process, or seconds: that one is not shrunk
+        if self._ended is not None:  # another case would cost a process, or seconds: none is tried
+            if case == self._ended[0]:
+                pytest.fail(self._ended[1], pytrace=False)
+            return
         found = self.climb.trial.of(case)
         if found.status == "skipped":
             reject()
         if self._is_wrong(found):
-            self._ended = case if found.status in ("timeout", "crashed") else None
             result = failed(self.climb, Question(CHECK, (case,)), found)
-            pytest.fail(explained(result, self.replay), pytrace=False)
+            said = explained(result, self.replay)
+            if found.status in ("timeout", "crashed"):
+                self._ended = case, said
+            pytest.fail(said, pytrace=False)
         self.decided += found.status in ("pass", "close")
 
     def _is_wrong(self, found: Found) -> bool:

@@ -7,7 +7,6 @@ from backproof.case import Case
 from backproof.pytest_door import Asked
 from property_tests.exploration import Exploration
 
-
 # Which field matters Hypothesis would explain in a traceback, and the message is a table instead.
 _PHASES = (Phase.generate, Phase.shrink)
 
