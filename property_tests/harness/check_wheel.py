@@ -16,7 +16,7 @@ from pathlib import Path
 SUITE = ("reference_impl", "oracles", "property_tests", "reports")
 
 # What the suite reads besides its modules; a build that packs Python files alone would lose it.
-DATA = ("reports/style.css",)
+DATA = ("reports/style.css", "property_tests/learner_session.ini")
 
 # What `pip install backproof` may put into an environment: itself, its dependencies, and theirs.
 SMALL_INSTALL = {
@@ -34,6 +34,23 @@ TOKEN = (
     "from backproof import Case, token_of; "
     "print(token_of(Case(widths=(2, 2, 1), activations=('tanh', 'identity'), n=2, seed=1)))"
 )
+
+# The Python door, as a learner's notebook opens it in that folder: the function is right in all that
+# it claims, and their `oracles`, which raises, is neither loaded nor replaced.
+DOOR = """
+import sys
+import backproof
+
+def backprop(weights, biases, X, Y, activations, loss):
+    if len(weights) > 1 or activations != ["identity"] or loss != "half_squared_error":
+        raise NotImplementedError
+    delta = X @ weights[0] + (0 if biases[0] is None else biases[0]) - Y
+    return [X.T @ delta], [delta.sum(axis=0)]
+
+report = backproof.check(backprop)
+print(report)
+sys.exit(report.exit_code or "oracles" in sys.modules)
+"""
 
 
 def strangers(names: list[str]) -> list[str]:
@@ -100,6 +117,7 @@ def complaints_about_use(python: str) -> list[str]:
             for start in (program, [python, "-m", "backproof"])
             for words in (["--version"], ["--help"], ["replay", token])
         ]
+        calls.append([python, "-c", DOOR])  # without -P: their folder comes first on the path
         return [said for call in calls if (said := complaint(call, folder))]
 
 
