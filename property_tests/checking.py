@@ -22,6 +22,7 @@ from property_tests.campaign import case_line
 from property_tests.derived import per_layer, rows_of, with_arrays
 from property_tests.ladder import LADDER, Question, Rung
 from property_tests.nets import Nets
+from property_tests.proportions import MEAN, SUM, bias_of_rows, multiple, of_rows
 from property_tests.trying import Found, Trial, exact_answer
 
 STEPS = 3
@@ -56,12 +57,20 @@ class Climb:
                 self._find_factor()
             below = next((self._broken[id] for id in rung.stands_on if id in self._broken), "")
             claimed = {q.check.id for q in rung.asks(self.nets.whole) if q.cases}
-            for question in rung.asks(self.nets):
+            for question in self._questions(rung):
                 if not question.cases and question.check.id in claimed:
                     question = replace(question, blocked=", ".join(self._left_out))
                 result = _blocked(question, below) or self._asked(question)
                 yield result
                 self._remember(rung, question, result, below)
+
+    def _questions(self, rung: Rung) -> Iterator[Question]:
+        """Those of a rung, each made of what is whole when it is put."""
+        nets, questions = self.nets, list(rung.asks(self.nets))
+        for at in range(len(questions)):
+            if self.nets is not nets:  # something broke on this rung
+                nets, questions = self.nets, list(rung.asks(self.nets))
+            yield questions[at]
 
     def _asked(self, question: Question) -> CheckResult:
         if not question.cases:
@@ -149,7 +158,7 @@ def _ratio(case: Case, answer: Gradients) -> float | None:
     pairs = ((answer.gradient, theirs.gradient), (answer.step, theirs.step))
     a, b = next((a, b) for a, b in pairs if a is not None and b is not None)
     slots = [slot for slot in slots_of(case) if np.any(b[slot.start : slot.stop])]
-    found = [_multiple(a[s.start : s.stop], b[s.start : s.stop]) for s in slots]
+    found = [multiple(a[s.start : s.stop], b[s.start : s.stop]) for s in slots]
     known = [ratio for ratio in found if ratio is not None]
     if len(known) == len(found) and np.ptp(known) <= 1e-4 * abs(known[0]):
         return known[0]
@@ -157,14 +166,6 @@ def _ratio(case: Case, answer: Gradients) -> float | None:
         r for r, s in zip(found, slots, strict=True) if s.letter == "W" and s.layer == case.depth
     ]
     return last[0] if last else None
-
-
-def _multiple(a: Vector, b: Vector) -> float | None:
-    """c where a = c b to four digits, or None."""
-    with np.errstate(all="ignore"):
-        c = float(a @ b) / float(b @ b)
-        off = float(np.linalg.norm(a - c * b))
-    return c if c != 0 and off <= 1e-4 * abs(c) * float(np.linalg.norm(b)) else None
 
 
 # How a question is answered.
@@ -241,7 +242,7 @@ def _rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult
             if isinstance(answer, Failure):
                 return failed(climb, question, Found(each, answer.status, answer.message))
         batch, *rows = (_vector(answer) for answer in answers)
-        said = _of_rows(case, batch, np.sum(rows, axis=0), right)
+        said = of_rows(case, batch, np.sum(rows, axis=0), right)
         if said and climb.trial.of(asked[1]).status in BROKEN:
             why = f"{_STANDS_ON}a single instance, whose answer is wrong already"
             return CheckResult(question.check, "blocked", why)
@@ -250,33 +251,16 @@ def _rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
-def _of_rows(case: Case, batch: Vector, total: Vector, right: Sequence[str]) -> str:
-    """What is wrong between a batch and the sum of its rows; "" if nothing is."""
-    n, found = case.n, dict[str, float | None]()
-    for slot in slots_of(case):
-        a, b = batch[slot.start : slot.stop], total[slot.start : slot.stop]
-        if np.any(a) or np.any(b):
-            found[f"d{slot.letter}_{slot.layer}"] = _multiple(a, b) if np.any(b) else None
-    words = {1.0: _SUM, 1 / n: _MEAN, 1 / n**2: "their mean divided by n again"}
-    told = {
-        name: next((word for value, word in words.items() if _near(c, value)), _times(c))
-        for name, c in found.items()
-    }
-    if len(set(told.values())) == 1:
-        (word,) = set(told.values())
-        return "" if word in right else f"with n = {n}, every array is {word}"
-    return f"with n = {n}, " + "; ".join(f"{name} is {word}" for name, word in told.items())
-
-
-_SUM, _MEAN = "the sum of its rows", "their mean"
-
-
-def _near(c: float | None, value: float) -> bool:
-    return c is not None and abs(c - value) <= 1e-3 * value
-
-
-def _times(c: float | None) -> str:
-    return "no multiple of the sum of its rows" if c is None else f"{c:.4g} times their sum"
+def _bias_rows(climb: Climb, question: Question) -> CheckResult:
+    """Each bias against the rows of its own matrix, by the program's own answers."""
+    for case in question.cases:
+        answer = climb.target.gradients(case)
+        if isinstance(answer, Failure):
+            return failed(climb, question, Found(case, answer.status, answer.message))
+        said = bias_of_rows(case, _vector(answer), moves=climb.target.moves)
+        if said:
+            return failed(climb, question, Found(case, "fail", said))
+    return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
 def _training(climb: Climb, question: Question) -> CheckResult:
@@ -326,9 +310,10 @@ _HOW: dict[str, Callable[[Climb, Question], CheckResult]] = {
     "derivative": _derivative,
     "twice": _twice,
     "state": _state,
-    "rows": partial(_rows, right=(_SUM, _MEAN)),
-    "rows, sum": partial(_rows, right=(_SUM,)),
-    "rows, mean": partial(_rows, right=(_MEAN,)),
+    "bias rows": _bias_rows,
+    "rows": partial(_rows, right=(SUM, MEAN)),
+    "rows, sum": partial(_rows, right=(SUM,)),
+    "rows, mean": partial(_rows, right=(MEAN,)),
     "training": _training,
 }
 

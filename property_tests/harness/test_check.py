@@ -216,3 +216,58 @@ def test_json_and_junit_say_what_the_terminal_says(
     assert (suite.get("failures"), suite.get("errors")) == ("1", "0")
     (failure,) = suite.iter("failure")
     assert failing[0]["message"] in str(failure.get("message"))
+
+
+_STEP_BY_STEP = """\
+import numpy as np
+
+class Net:
+    def __init__(self, k, h, j):
+        self.W1, self.b1 = np.ones((k, h)), np.ones(h)
+        self.W2, self.b2 = np.ones((h, j)), np.ones(j)
+
+    def step(self, X, Y, rate):
+        H = np.maximum(X @ self.W1 + self.b1, 0)
+        O = 1 / (1 + np.exp(-(H @ self.W2 + self.b2)))
+        D2 = O - Y
+        D1 = D2 @ self.W2.T * (H > 0)
+        self.W2 -= rate * H.T @ D2
+        self.W1 -= rate * X.T @ D1
+        self.b2 -= rate * D2.sum(0)
+        self.b1 -= rate * D1.sum(0)
+"""
+_ADAPTER = """\
+from backproof.adapters import Adapter
+
+class Mine(Adapter):
+    hidden, output, loss = "relu", "sigmoid", "binary_cross_entropy"
+    W, b = "W{l}", "b{l}"
+
+    def make(self, net):
+        return self.module.Net(*net.widths)
+
+    def run(self, model, X, Y):
+        model.step(X, Y, self.net.alpha)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "id", "said"),
+    [
+        (("", ""), "", ""),
+        (("        self.b2 -= rate * D2.sum(0)\n", ""), "linear.bias", "Δb_2 is 0 throughout and"),
+        (("D2.sum(0)", "D2.sum()"), "linear.bias", "the rows of ΔW_2 are no multiples of Δb_2"),
+        (("self.b1 -= rate", "self.b1 += rate"), "linear.bias", "ΔW_1 is not the outer product of"),
+        ((" * (H > 0)", ""), "activation.relu", "exact is"),
+    ],
+)
+def test_a_bias_is_told_from_an_activation_where_no_linear_layer_is_claimed(
+    tmp_path: Path, change: tuple[str, str], id: str, said: str
+) -> None:
+    """Nor does a wrong hidden activation make the output's look wrong."""
+    (tmp_path / "net.py").write_text(_STEP_BY_STEP.replace(*change))
+    (tmp_path / "net_adapter.py").write_text(_ADAPTER)
+    checked, _ = check(Request(str(tmp_path / "net.py")))
+    broken = [result for result in checked.results if checked.fails(result)]
+    assert [result.check.id for result in broken] == ([id] if id else [])
+    assert all(said in result.message for result in broken)
