@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from backproof.errors import BackproofError
 from backproof.grades import SCHEMA, Judged
@@ -14,7 +16,22 @@ FOLDER = "results"
 
 def write(out: Path, judged: Judged) -> None:
     """Beside its name and then renamed: a killed process leaves no half result."""
-    write_whole(out / FOLDER / f"{judged.key}.json", json.dumps(plain(judged), indent=1) + "\n")
+    text = json.dumps(_lasting(plain(judged)), indent=1) + "\n"
+    write_whole(out / FOLDER / f"{judged.key}.json", text)
+
+
+# Addresses and the names of temporary folders differ from run to run, and mean nothing to a reader.
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+_TEMPORARY = re.compile(r"\bbackproof-[a-z0-9_]{8}\b")
+
+
+def _lasting(value: Any) -> Any:
+    """The same, each text without what is different in the next run."""
+    if isinstance(value, str):
+        return _TEMPORARY.sub("backproof-...", _ADDRESS.sub("0x...", value))
+    if isinstance(value, dict):
+        return {key: _lasting(each) for key, each in value.items()}
+    return [_lasting(each) for each in value] if isinstance(value, list) else value
 
 
 def read(out: Path, key: str) -> Judged | None:

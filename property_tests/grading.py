@@ -9,16 +9,14 @@ titles cost no judging at all. `--again` judges everybody anew.
 import hashlib
 import json
 import platform
-import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from backproof import suite
-from backproof.checked import CheckResult
 from backproof.claims import Claims
 from backproof.errors import Interrupted
 from backproof.grades import SCHEMA, ClassGrades, Judged, graded, points_text
@@ -103,7 +101,7 @@ def _found(
     if jobs:
         _judge(plan, jobs, known, len(listed), progress)
     return [
-        _plainly(known[key] or stored.get(key) or grade_store.read(plan.out, key) or _lost(key))
+        known[key] or stored.get(key) or grade_store.read(plan.out, key) or _lost(key)
         for key in keys
     ]
 
@@ -182,31 +180,6 @@ def _code() -> str:
 
 def _is_test(path: Path) -> bool:
     return "harness" in path.parts or path.name.startswith("test_")
-
-
-# Addresses and the names of temporary folders differ from run to run, and mean nothing to a reader.
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_TEMPORARY = re.compile(r"\bbackproof-[a-z0-9_]{8}\b")
-
-
-def _plainly(judged: Judged) -> Judged:
-    checked = judged.checked
-    if checked is not None:
-        results = tuple(map(_plain_result, checked.results))
-        checked = replace(checked, results=results)
-    return replace(judged, message=_plain_text(judged.message), checked=checked)
-
-
-def _plain_result(result: CheckResult) -> CheckResult:
-    texts = {name: _plain_text(getattr(result, name)) for name in _TEXTS}
-    return replace(result, **texts)  # type: ignore[arg-type]
-
-
-_TEXTS = ("message", "traceback", "printed")
-
-
-def _plain_text(text: str) -> str:
-    return _TEMPORARY.sub("backproof-...", _ADDRESS.sub("0x...", text))
 
 
 def summary(found: ClassGrades) -> dict[str, object]:

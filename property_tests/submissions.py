@@ -6,6 +6,7 @@ nothing but letters, digits, `_`, `-` and `.`, and a hash where something had to
 
 import hashlib
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -114,19 +115,25 @@ def _spelled(character: str) -> str:
 def page_names(names: Iterable[str]) -> dict[str, str]:
     """Name -> a file name of its own, on every file system, whatever the name holds.
 
-    A name that had to be changed, or that another one only differs from by its case, gets eight
-    digits of its hash; so it does not depend on who else is there.
+    Eight digits of its hash are added to a name that had to be changed, that looks as if it had
+    been, or that another name differs from by its case alone.
     """
     wanted = {name: _plain(name) for name in names}
-    taken = Counter(plain.casefold() for plain in wanted.values())
+    kept = {
+        name
+        for name, plain in wanted.items()
+        if plain and plain == name and not _HASHED.search(name)
+    }
+    taken = Counter(name.casefold() for name in kept)
     return {
         name: plain
-        if plain == name and taken[plain.casefold()] == 1
+        if name in kept and taken[name.casefold()] == 1
         else f"{plain}-{_digest(name)}".lstrip("-")
         for name, plain in wanted.items()
     }
 
 
+_HASHED = re.compile("(^|-)[0-9a-f]{8}$")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{i}" for p in ("com", "lpt") for i in range(10))}
 
 
