@@ -27,7 +27,7 @@ class Expected:
 EXAMPLES = {
     "trains_in_place": Expected(),
     "updated_too_early": Expected("activation.sigmoid", "ΔW_1[2, 3]", ("step_W_1", "step_b_1")),
-    "layer_objects": Expected("activation.tanh", "Δb_2[0] = 0.0", ("step_b_2", "step_b_1")),
+    "layer_objects": Expected("linear.bias", "Δb_2 is 0 throughout", ("step_b_2", "step_b_1")),
     "params_dict": Expected(convention="the gradient is k times the derivative"),
     "neurons": Expected("activation.sigmoid", "ΔW_1[1, 0]", ("step_W_1", "step_b_1")),
     "script": Expected(),
