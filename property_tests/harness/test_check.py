@@ -271,3 +271,39 @@ def test_a_bias_is_told_from_an_activation_where_no_linear_layer_is_claimed(
     broken = [result for result in checked.results if checked.fails(result)]
     assert [result.check.id for result in broken] == ([id] if id else [])
     assert all(said in result.message for result in broken)
+
+
+_CLIPPED = """\
+import numpy as np
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-np.clip(z, -250, 250)))
+
+def gradients(X, Y, W1, b1, W2, b2):
+    H = sigmoid(X @ W1 + b1)
+    D2 = sigmoid(H @ W2 + b2) - Y
+    D1 = D2 @ W2.T * H * (1 - H)
+    return X.T @ D1, D1.sum(0), H.T @ D2, D2.sum(0)
+"""
+_OF_ARRAYS = """\
+from backproof.adapters import Adapter
+
+class Mine(Adapter):
+    hidden, output, loss, gives = "sigmoid", "sigmoid", "binary_cross_entropy", "gradient"
+
+    def run(self, net, X, Y):
+        dW1, db1, dW2, db2 = self.module.gradients(X, Y, *net.params.values())
+        return [dW1, dW2], [db1, db2]
+"""
+
+
+@pytest.mark.parametrize(("limit", "status"), [("250", "close"), ("9", "fail")])
+def test_a_clip_is_close_where_it_loses_less_than_a_rounding(
+    tmp_path: Path, limit: str, status: str
+) -> None:
+    (tmp_path / "net.py").write_text(_CLIPPED.replace("250", limit))
+    (tmp_path / "net_adapter.py").write_text(_OF_ARRAYS)
+    checked, _ = check(Request(str(tmp_path / "net.py")))
+    assert checked.exit_code == 0
+    assert named(checked, "extremes.overflow").status == status
+    assert named(checked, "extremes.tiny").status == "pass"
