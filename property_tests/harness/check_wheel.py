@@ -35,7 +35,7 @@ TOKEN = (
     "print(token_of(Case(widths=(2, 2, 1), activations=('tanh', 'identity'), n=2, seed=1)))"
 )
 
-# The Python door, as a learner's notebook opens it in that folder: the function is right in all that
+# The Python door, as a notebook in that folder opens it: the function is right in all that
 # it claims, and their `oracles`, which raises, is neither loaded nor replaced.
 DOOR = """
 import sys

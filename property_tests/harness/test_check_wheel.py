@@ -11,6 +11,7 @@ GOOD = [
     "backproof/__init__.py",
     *(f"backproof/_suite/{part}/__init__.py" for part in check_wheel.SUITE),
     "backproof/_suite/reports/style.css",
+    "backproof/_suite/property_tests/learner_session.ini",
     "backproof-0.1.0.dist-info/METADATA",
 ]
 
@@ -28,13 +29,14 @@ def test_a_good_wheel_is_let_through(tmp_path: Path) -> None:
 
 
 def test_each_fault_of_a_wheel_is_named(tmp_path: Path) -> None:
-    names = [name for name in GOOD if "oracles" not in name and not name.endswith(".css")]
+    names = [name for name in GOOD if "oracles" not in name and not name.endswith((".css", ".ini"))]
     names += ["reports/__init__.py", "backproof/_suite/reports/out/index.html"]
     one, other = wheel(tmp_path / "a.whl", names), wheel(tmp_path / "b.whl", [*names, "extra.py"])
     assert check_wheel.complaints_about_wheel(one, other) == [
         "reports/__init__.py would enter site-packages under a name of its own",
         "the wheel lacks backproof/_suite/oracles",
         "the wheel lacks backproof/_suite/reports/style.css",
+        "the wheel lacks backproof/_suite/property_tests/learner_session.ini",
         "backproof/_suite/reports/out/index.html is a written report and was packed",
         "extra.py differs between the wheel of the sdist and the wheel of the tree",
     ]
