@@ -104,7 +104,8 @@ class Adapter:
             "classes", whole numbers (n,) for one-hot rows
         lists: X and Y as lists of numbers
         layout: "in, out" for W of (k, j), "out, in" for (j, k), wherever the shapes that are found
-            do not say   bias_shape: "flat" (j,), "row" (1, j), "column" (j, 1), likewise
+            do not say; once it is named, an array of any size may stand there
+        bias_shape: "flat" (j,), "row" (1, j), "column" (j, 1), likewise
         bias: "separate"; "first" or "last", a row or column of W; "none"
         bias_input: what the bias is multiplied by, 1 or -1
     Where the numbers are: paths (`backproof.paths`), one for all layers or a tuple, one per layer
