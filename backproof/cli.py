@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backproof import __version__
 from backproof.cli_grade import add_grade
-from backproof.cli_session import add_test
+from backproof.cli_session import add_test, split
 from backproof.errors import BackproofError
 
 INTERRUPTED = 130
@@ -26,7 +26,8 @@ _ADAPTER = "how the implementation is called (default: my_net_adapter.py beside 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
-    options = _parser().parse_args(arguments)
+    words, for_pytest = split(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(words, argparse.Namespace(for_pytest=for_pytest))
     try:
         return int(options.command(options))
     except BackproofError as error:

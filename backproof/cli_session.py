@@ -1,7 +1,20 @@
 """`backproof test`: its words, and the way into the suite."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of `test` and, after the first `--`, those of pytest. Other commands have none.
+
+    argparse gives what follows `--` to the first positional that will have it, not to the last.
+    """
+    words = list(words)
+    if words[:1] != ["test"] or "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
 
 
 def add_test(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
@@ -9,6 +22,7 @@ def add_test(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", ep
     test = commands.add_parser(
         "test",
         help="the ladder as a pytest session, then cases drawn by Hypothesis",
+        usage="backproof test [-h] [--adapter FILE] [--strict] X [-- OPTIONS OF PYTEST]",
         description="One pytest test per check of the ladder; then cases that nobody chose, within "
         "what is claimed, the smallest failing one shown. Needs the extra `suite`. Nothing of the "
         "folder you stand in is collected.",
@@ -21,7 +35,6 @@ def add_test(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", ep
     test.add_argument("--adapter", type=Path, metavar="FILE", help="as in check")
     test.add_argument("--strict", action="store_true", help="as in check; single precision and far "
                       "tails are then drawn as well")  # fmt: skip
-    test.add_argument("pytest", nargs="*", metavar="-- OPTIONS", help="for pytest")
 
 
 def _test(options: argparse.Namespace) -> int:

@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> int:
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):  # meant for the learner's own tests
         os.environ.pop(name, None)
     request = Request(options.implementation, options.adapter, options.strict)
-    words = list(options.pytest)
-    return _EXIT_CODES.get(int(pytest.main(arguments(request, words))), 2)
+    words = arguments(request, options.for_pytest)
+    return _EXIT_CODES.get(int(pytest.main(words)), 2)
 
 
 def arguments(request: Request, options: list[str]) -> list[str]:

@@ -15,9 +15,10 @@ import backproof
 from backproof import cli
 from backproof.case import Case
 from backproof.claims import Claims
+from backproof.cli_session import split
 from property_tests.exploration import Exploration, explored
 from property_tests.harness.test_doors import loaded
-from property_tests.harness.test_doors_pytest import RIGHT, outcomes, session
+from property_tests.harness.test_doors_pytest import RIGHT, outcomes, python, session
 from property_tests.nets import Nets
 from property_tests.planted import EXAMPLE
 from property_tests.space import EVERYTHING
@@ -83,6 +84,28 @@ def test_the_example_passes_without_a_framework_in_half_a_minute(tmp_path: Path)
     assert words.count("passed") == counts["pass"] + 2
     assert words.count("skipped") == counts["skipped"]
     assert len(words) == sum(counts.values()) + 2
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "rest"),
+    [
+        (["test", "x.py", "--strict", "--", "-k", "a"], ["test", "x.py", "--strict"], ["-k", "a"]),
+        (["test", "x.py", "--", "-k", "--"], ["test", "x.py"], ["-k", "--"]),
+        (["test", "x.py"], ["test", "x.py"], []),
+        (["check", "--", "-x.py"], ["check", "--", "-x.py"], []),
+    ],
+)
+def test_what_follows_two_dashes_is_for_pytest(
+    words: list[str], own: list[str], rest: list[str]
+) -> None:
+    assert split(words) == (own, rest)
+
+
+def test_options_of_both_kinds_go_where_they_belong(tmp_path: Path) -> None:
+    (tmp_path / "my_net.py").write_text(RIGHT)
+    words = ["-P", "-m", "backproof", "test", "my_net.py", "--strict", "--", "-q", "-k", "answer"]
+    done = python(tmp_path, *words)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_a_target_that_cannot_be_called_is_said_in_a_sentence(tmp_path: Path) -> None:
