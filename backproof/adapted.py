@@ -57,6 +57,8 @@ class Adapted:
         self._turn_d: bool | None = None
         self._form = ""
         self._learned = bool(adapter.layout)
+        # The weights are globals of a script, which its definitions alone do not make.
+        self.unmade = adapter.script and type(adapter).make is Adapter.make
 
     # --- one question ---------------------------------------------------------------------------
 
@@ -204,7 +206,7 @@ class Adapted:
         try:
             there = numbers_at(model, path)
         except PathError:
-            if self.marked is None:
+            if self.marked is None and not self.unmade:
                 raise
             there = fresh  # a script whose beginning was not run has nothing there yet
         if there.ndim == 0 and array.size == 1:
@@ -367,7 +369,7 @@ def dtype_of(adapted: Adapted) -> str:
     Raises what the learner's code raises, PathError.
     """
     adapter = adapted.adapter
-    if not adapter.W or adapted.marked is not None:
+    if not adapter.W or adapted.marked is not None or adapted.unmade:
         return "float64"
     net, *_ = probe_of(adapted)
     model = adapted.model_of(net)

@@ -140,7 +140,18 @@ def stand(root: Any, path: Path, array: Any) -> None:
     new = _kept(old, array)
     if isinstance(step, slice) and isinstance(holder, list):
         new = list(array)
-    _put(holder, kind, step, new)
+    if isinstance(holder, tuple):  # (W, b) per layer: a new pair takes its place
+        parts = list(holder)
+        parts[step] = new
+        _put_at(root, path[:-1], tuple(parts))
+    else:
+        _put(holder, kind, step, new)
+
+
+def _put_at(root: Any, path: Path, value: Any) -> None:
+    if not path:
+        raise PathError("the model itself is a tuple, which no number can be put into")
+    _put(found_at(root, path[:-1]) if len(path) > 1 else root, *path[-1], value)
 
 
 def _put(holder: Any, kind: str, step: Index, value: Any) -> None:
