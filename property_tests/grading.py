@@ -122,9 +122,11 @@ def _judge(
                     done += 1
                     progress("grading", done, total)
         except KeyboardInterrupt:
+            # What is on disk counts, also where the word of it was still on its way.
+            left = sum(grade_store.read(plan.out, job.key) is None for job in jobs)
             raise Interrupted(
-                f"interrupted; {done} of {total} submissions are judged and kept in {plan.out}, "
-                "and the same command goes on from there."
+                f"interrupted; {total - left} of {total} submissions are judged and kept in "
+                f"{plan.out}, and the same command goes on from there."
             ) from None
 
 

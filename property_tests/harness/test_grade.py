@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from backproof import cli
 from backproof.suite import suite_root
 from property_tests import grade_pool, grading
 from property_tests.class_of_mistakes import MISTAKES, source_of, write_class, write_hostile
+from property_tests.harness.net_styles import STYLES
 
 RUBRIC = suite_root() / "examples" / "rubric.toml"
 
@@ -43,6 +45,7 @@ HOSTILE = {
     "huge": ("error", "MemoryError"),
     "loud": ("right", ""),
 }
+HEAD = "from backproof.adapters import Adapter\n\n\nclass Mine(Adapter):\n"
 TRAP = "<script>alert(1)<"  # and a name that a spreadsheet would run
 FORMULA = "=cmd|'calc'!A0"
 
@@ -359,3 +362,31 @@ def test_known_checks_are_those_of_the_ladder() -> None:
     assert {"contract.answer", "scale.rows", "scale.sum", "scale.mean"} <= {*known}
     assert {"activation.tanh", "update.step", "extremes.float32"} <= {*known}
     assert len(known) == len({*known}) > 60
+
+
+def test_one_adapter_serves_a_class_that_writes_classes(tmp_path: Path) -> None:
+    """Steps instead of gradients; a student's own adapter beside the file is not asked."""
+    style = STYLES[0]
+    (tmp_path / "adapter.py").write_text(HEAD + style.adapter, encoding="utf-8")
+    rubric = tmp_path / "rubric.toml"
+    text = RUBRIC.read_text(encoding="utf-8").replace('function = "backprop"', "")
+    text = text.replace('"*/my_net.py"', '"*.py"\nadapter = "adapter.py"')
+    rubric.write_text(re.sub("required = .*", "", text), encoding="utf-8")
+    folder = tmp_path / "class"
+    folder.mkdir()
+    old, new = style.mistake
+    for name, source in (("ada", style.program), ("bob", style.program.replace(old, new))):
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+    trap = "raise ValueError('a student wrote this')\n"
+    (folder / "bob_adapter.py").write_text(trap, encoding="utf-8")
+    assert grade(folder, tmp_path / "out", rubric=rubric) == 0
+    grades = grades_of(tmp_path / "out")
+    assert grades["ada"]["status"] == "right"
+    assert (grades["bob"]["status"], grades["bob"]["rungs"]["linear"]["status"]) == (
+        "wrong",
+        "fail",
+    )
+    page = (tmp_path / "out" / "students" / "bob.html").read_text(encoding="utf-8")
+    assert "backproof check bob.py --adapter adapter.py" in page
+    assert "backproof replay" not in page
+    assert "db_1 is not your delta_1" in page
