@@ -22,7 +22,7 @@ C u, which `elementary.py` measures on the machine that runs; flushing of subnor
 inputs exact (`Case` refuses subnormals).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -31,9 +31,9 @@ import numpy as np
 from backproof.case import Case
 from backproof.errors import BackproofError
 from backproof.gradients import Vector, flat
-from oracles.bound_blocks import Block, blocks_of
+from oracles.bound_blocks import Block, Layers, Places, blocks_of
 from oracles.bound_kinks import Between, Slopes, backward_both_ways
-from oracles.bound_losses import DELTAS, Output, WithError, g, product
+from oracles.bound_losses import DELTAS, Output, WithError, g, over_rows, product
 from oracles.bound_tables import (
     FAMILIES,
     KINKED,
@@ -162,100 +162,79 @@ def _by_case(cases: Sequence[Case], one_pass: Callable[[Block], Sequence[Found]]
 
 def _forward_and_backward(block: Block, family: Family) -> list[Passed]:
     """The witness' forward and backward pass, with an E beside every value."""
-    rows, Z, undecided = _forward(block, family, kink=False)
-    gradient, E = np.zeros_like(block.parameters), np.zeros_like(block.parameters)
-    at_output = F3_output_deltas(
-        block, family, _of_outputs(block, Z), Row(*_of_outputs(block, rows))
-    )
+    layers = _forward(block, family, kink=False)
+    z, Ez, *row = _of_outputs(block, layers[:6])
+    at_output = F3_output_deltas(block, family, (z, Ez), Row(*row))
+    gradient, E = layers.gradient, layers.E
     D = _part(at_output, slice(0))
     for layer in range(block.depth, 0, -1):
         alive = block.alive[layer]
         # The cases whose output this layer is join those that come from above.
         D = _joined(D, _part(at_output, slice(block.alive[layer + 1], alive)))
-        precision, O = block.precision.of(slice(alive)), (rows[layer - 1].o, rows[layer - 1].Eo)
-        dW, db = F5_gradients(_part(O, slice(alive)), D, block.n[:alive], precision)
+        precision = block.precision.of(slice(alive))
+        dW, db = F5_gradients(layers.outputs(layer - 1, alive), D, block.n[:alive], precision)
         gradient[:alive, layer - 1, :-1], E[:alive, layer - 1, :-1] = dW
         gradient[:alive, layer - 1, -1:], E[:alive, layer - 1, -1:] = db
         if layer > 1:
             G = F6_outputs_below(D, block.W(layer), block.fan_out(layer), precision)
-            S = _part((rows[layer - 1].s, rows[layer - 1].Es), slice(alive))
-            D = _real(F4_delta(G, S, precision), block.neurons[layer - 1][:alive])
-    ends = [_finished(own) for own in block.unpadded(E)]
-    vectors = block.unpadded(gradient), ends, _counts(block, undecided)
+            delta = F4_delta(G, layers.slopes(layer - 1, alive), precision)
+            D = _real(delta, block.neurons[layer - 1][:alive])
+    vectors = block.unpadded(gradient), block.unpadded(E, _finished), layers.counts()
     return [Passed(*own) for own in zip(*vectors, strict=True)]
 
 
 def _both_ways(block: Block, family: Family) -> list[Reach]:
     """The same with every slope that an undecided sign allows (`bound_kinks.py`)."""
-    rows, Z, undecided = _forward(block, family, kink=True)
-    below = [_lower_slopes(block, layer) for layer in range(len(rows))]
-    slopes = [
-        Slopes(
-            np.where(either, low, row.s),
-            np.where(either, 1.0, row.s),
-            np.where(either, 0.0, row.Es),
-        )
-        for row, low, either in zip(rows, below, undecided, strict=True)
-    ]
-    at_output = _of_outputs(block, slopes)
-    row = Row(*_of_outputs(block, rows))
-    lower, higher = (
-        F3_output_deltas(block, family, _of_outputs(block, Z), row._replace(s=s, Es=at_output[2]))
-        for s in at_output[:2]
+    layers = _forward(block, family, kink=True)
+    either = layers.undecided
+    slopes = Slopes(
+        np.where(either, _lower_slopes(block), layers.s),
+        np.where(either, 1.0, layers.s),
+        np.where(either, 0.0, layers.Es),
     )
+    z, Ez, o, Eo, low, high, Es = _of_outputs(block, (*layers[:4], *slopes))
+    lower = higher = F3_output_deltas(block, family, (z, Ez), Row(o, Eo, low, Es))
+    if (low != high).any():
+        higher = F3_output_deltas(block, family, (z, Ez), Row(o, Eo, high, Es))
     D = Between(
         np.minimum(lower[0], higher[0]),
         np.maximum(lower[0], higher[0]),
         np.maximum(lower[1], higher[1]),
     )
-    low, high, E = backward_both_ways(block, [(row.o, row.Eo) for row in rows], slopes, D)
-    vectors = (block.unpadded(array) for array in (low, high, _finished(E)))
-    return [Reach(*own) for own in zip(*vectors, _counts(block, undecided), strict=True)]
+    low, high, E = backward_both_ways(block, layers.outputs, slopes, D)
+    vectors = block.unpadded(low), block.unpadded(high), block.unpadded(E, _finished)
+    return [Reach(*own) for own in zip(*vectors, layers.counts(), strict=True)]
 
 
-def _lower_slopes(block: Block, layer: int) -> Array:
-    """(alive, 1, 1): the slope below zero of a layer with a kink; of another it has no meaning."""
-    slopes = np.zeros((block.alive[layer] if layer else len(block.cases), 1, 1))
-    leaky = block.activations[layer].get("leaky_relu")
-    if leaky is not None:
-        slopes[leaky] = block.slope[leaky]
+def _lower_slopes(block: Block) -> Array:
+    """(L + 1, K, 1, 1): slopes below zero of layers with a kink; of others they have no meaning."""
+    slopes = np.zeros((block.depth + 1, len(block.cases), 1, 1))
+    for own, activations in zip(slopes, block.activations, strict=True):
+        if "leaky_relu" in activations:
+            leaky = activations["leaky_relu"]
+            own[leaky] = block.slope[leaky]
     return slopes
 
 
-def _counts(block: Block, undecided: Sequence[Mask]) -> list[int]:
-    counts = np.zeros(len(block.cases), dtype=np.int64)
-    for own in undecided:
-        counts[: len(own)] += own.sum(axis=(1, 2))
-    counted: list[int] = counts.tolist()
-    return counted
-
-
-def _forward(
-    block: Block, family: Family, *, kink: bool
-) -> tuple[list[Row], list[WithError], list[Mask]]:
-    """Of every layer (X is layer 0): the row, Z, and where its signs are undecided."""
-    nothing = np.zeros_like(block.X)
-    rows, Z = [Row(block.X, nothing, nothing, nothing)], [(nothing, nothing)]
-    undecided = [np.zeros(block.X.shape, dtype=bool)]
+def _forward(block: Block, family: Family, *, kink: bool) -> Layers:
+    found = Layers.of(block)
     for layer in range(1, block.depth + 1):
         alive = block.alive[layer]
-        O = _part((rows[-1].o, rows[-1].Eo), slice(alive))
         terms = block.fan_in(layer) + block.biased[:alive]
-        precision = block.precision.of(slice(alive))
-        Z.append(F1_weighted_sum(O, block.W(layer), block.b(layer), terms, precision))
-        row, signs = F2_activated(block, layer, Z[-1], family, kink)
-        rows.append(row)
-        undecided.append(signs)
-    return rows, Z, undecided
-
-
-def _of_outputs(block: Block, layers: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
-    """Of what all layers have (layer 0 first), the part of every case's own output layer."""
-    found = tuple(np.zeros_like(block.Y) for _ in layers[0])
-    for layer in range(1, block.depth + 1):
-        for array, own in zip(found, layers[layer], strict=True):
-            array[: block.alive[layer]] = own
+        O, precision = found.outputs(layer - 1, alive), block.precision.of(slice(alive))
+        Z = F1_weighted_sum(O, block.W(layer), block.b(layer), terms, precision)
+        units = block.units(layer)
+        row, signs = F2_activated(block, units, Z, family, kink)
+        found.z[layer, :alive], found.Ez[layer, :alive] = Z
+        for values, array in zip((*row, signs), found[2:7], strict=True):
+            units.put(values, array[layer])
     return found
+
+
+def _of_outputs(block: Block, layers: Sequence[Array]) -> list[Array]:
+    """Of arrays (L + 1, K, ...) what belongs to every case's own output layer: (K, ...)."""
+    cases = np.arange(len(block.cases))
+    return [array[block.depths, cases] for array in layers]
 
 
 def F1_weighted_sum(
@@ -272,44 +251,67 @@ def F1_weighted_sum(
 
 
 def F2_activated(
-    block: Block, layer: int, Z: WithError, family: Family, kink: bool
+    block: Block, units: Places, Z: WithError, family: Family, kink: bool
 ) -> tuple[Row, Mask]:
-    """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and where signs are undecided."""
-    z, E = Z
-    row = Row(*(np.zeros_like(z) for _ in Row._fields))
-    signs = np.zeros(z.shape, dtype=bool)
-    for name, cases in block.activations[layer].items():
-        precision, neurons = block.precision.of(cases), block.neurons[layer][cases]
-        box = Box(z[cases], E[cases], precision, block.slope[cases], family, kink)
+    """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and where signs are undecided.
+
+    All (M, 1, 1), for the neurons of one layer.
+    """
+    z, E = units.of(Z[0]), units.of(Z[1])
+    precision, slope = block.precision.of_each(units.cases), block.slope.take(units.cases, axis=0)
+    rows, signs = [], np.zeros(z.shape, dtype=bool)
+    for name, own in units.pieces.items():
+        box = Box(z[own], E[own], precision.of(own), slope[own], family, kink)
         # softmax is taken together with the loss, from Z.
-        o, Eo, s, Es = row_of("identity" if name == "softmax" else name, box)
-        row.o[cases], row.Eo[cases] = _real((o, closed(Eo, precision)), neurons)
-        row.s[cases], row.Es[cases] = s, closed(Es, precision)
+        rows.append(row_of("identity" if name == "softmax" else name, box))
         if name in KINKED:
-            signs[cases] = undecided(box) & neurons
-    return row, signs
+            signs[own] = undecided(box)
+    o, Eo, s, Es = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    return Row(o, closed(Eo, precision), s, closed(Es, precision)), signs
 
 
-def F3_output_deltas(block: Block, family: Family, Z: tuple[Array, ...], row: Row) -> WithError:
+def F3_output_deltas(block: Block, family: Family, Z: Sequence[Array], row: Row) -> WithError:
     """delta of every case's output layer by the functions of `bound_losses.py`."""
-    D, ED = np.zeros_like(block.Y), np.zeros_like(block.Y)
-    for (loss, softmax), cases in block.outputs.items():
-        neurons = block.output_neurons[cases]
-        output = Output(
-            loss=loss,
-            Z=Z[0][cases],
-            EZ=Z[1][cases],
-            row=Row(*(field[cases] for field in row)),
-            Y=block.Y[cases],
-            neurons=neurons,
-            width=block.output_width[cases],
-            factor=block.factor[cases],
-            roundings=block.roundings[cases],
-            precision=block.precision.of(cases),
-            family=family,
-        )
-        D[cases], ED[cases] = _real(DELTAS[loss, softmax](output), neurons)
+    D, ED = np.zeros((2, *block.Y.shape))
+    for places in block.output_places():
+        deltas = [
+            DELTAS[out.loss, softmax](out)
+            for softmax, out in _outputs(block, places, family, Z, row)
+        ]
+        neurons = places.of(block.output_neurons)
+        for parts, array in zip(zip(*deltas, strict=True), (D, ED), strict=True):
+            places.put(np.where(neurons, np.concatenate(parts), 0.0), array)
     return D, ED
+
+
+def _outputs(
+    block: Block, places: Places, family: Family, Z: Sequence[Array], row: Row
+) -> Iterator[tuple[bool, Output]]:
+    """Piece by piece, with whether the output activation is a softmax."""
+    padded = (*Z, *row, block.Y, block.output_neurons)
+    per_case = (block.output_width, block.factor, block.roundings)
+    arrays = [places.of(array) for array in padded]
+    numbers = [number.take(places.cases, axis=0) for number in per_case]
+    precision = block.precision.of_each(places.cases)
+    for (loss, softmax), own in places.pieces.items():
+        z, E, o, Eo, s, Es, Y, neurons = (array[own] for array in arrays)
+        width, factor, roundings = (number[own] for number in numbers)
+        yield (
+            softmax,
+            Output(
+                loss=loss,
+                Z=z,
+                EZ=E,
+                row=Row(o, Eo, s, Es),
+                Y=Y,
+                neurons=neurons,
+                width=width,
+                factor=factor,
+                roundings=roundings,
+                precision=precision.of(own),
+                family=family,
+            ),
+        )
 
 
 def F4_delta(G: WithError, S: WithError, precision: Precision) -> WithError:
@@ -325,10 +327,10 @@ def F5_gradients(
     top, size, underflow = _top(d, Ed), _top(o, Eo), 2.0 * n * precision.eta
     turned, Eturned = o.swapaxes(1, 2), (rounding * size + Eo).swapaxes(1, 2)
     E_W = Eturned @ top + size.swapaxes(1, 2) @ Ed
-    E_b = (rounding * top + Ed).sum(axis=1, keepdims=True)
+    E_b = over_rows(rounding * top + Ed)
     return (
         (turned @ d, closed(E_W + underflow, precision)),
-        (d.sum(axis=1, keepdims=True), closed(E_b + underflow, precision)),
+        (over_rows(d), closed(E_b + underflow, precision)),
     )
 
 

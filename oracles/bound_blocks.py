@@ -5,15 +5,19 @@ follows from the case alone and not from its neighbours, so a case gets the same
 company. The deepest case comes first; layer l then concerns a prefix of the block.
 """
 
+import itertools
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backproof.case import Case
+from oracles.bound_losses import WithError
 from oracles.bound_tables import Array, Mask, Precision, precision_of
 
 Rows = NDArray[np.intp]
@@ -22,16 +26,44 @@ _LEAST = 8  # a smaller box would save arithmetic but make more and smaller bloc
 _MOST_ELEMENTS = 2**15  # of one (K, n, k) array: a handful of these fit into the cache
 
 
+class Places(NamedTuple):
+    """What is real in padded (K, n, k) arrays: neurons (m = 1), or rows (m = k), in pieces.
+
+    To the formulas each of them is what a case is, with its own box of 1 row and m columns. So
+    nothing is computed for padding, and a piece is a slice.
+
+    at: (M,) where they lie in an array of (K n k / m, m)   cases: (M,) whose they are
+    pieces: one for each name that cases are grouped by
+    """
+
+    m: int
+    at: Rows
+    cases: Rows
+    pieces: dict[Any, slice]
+
+    def of(self, padded: NDArray[Any]) -> NDArray[Any]:
+        """(K, n, k) -> (M, 1, m)."""
+        return padded.reshape(-1, self.m).take(self.at, axis=0)[:, None]
+
+    def put(self, values: NDArray[Any], padded: NDArray[Any]) -> None:
+        """(M, 1, m) into its places in (K, n, k)."""
+        if self.m == 1:  # along a single axis it is much faster
+            padded.reshape(-1)[self.at] = values.reshape(-1)
+        else:
+            padded.reshape(-1, self.m)[self.at] = values[:, 0]
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """K cases, the deepest first, padded to boxes of n rows and k columns.
 
-    X, Y: (K, n, k)   parameters: (K, L, k + 1, k), W_l and below it b_l   filled: of parameters
+    X, Y: (K, n, k)   parameters: (K, L, k + 1, k), W_l and below it b_l
+    filled: (sum of all P,) where the flattened `parameters` are more than padding
     alive[l]: how many cases have a layer l (1..L + 1)
     neurons[l], output_neurons: (K, n, k) where layer l (0..L) has real rows and neurons
     activations[l], outputs: which rows of the block each name of layer l (1..L), and each pair of
         loss and output activation, concerns
-    widths: (K, L + 1), 0 beyond the output
+    widths: (K, L + 1), 0 beyond the output   depths: (K,)
     n, biased (1 or 0), output_width, factor, roundings, slope: (K, 1, 1)
     factor: dLoss/dO = factor * (O - Y) for a squared error, and likewise for the others
     roundings: how many a right implementation may make in dLoss/dO of a squared error
@@ -41,13 +73,14 @@ class Block:
     X: Array
     Y: Array
     parameters: Array
-    filled: Mask
+    filled: Rows
     alive: Sequence[int]
     neurons: Sequence[Mask]
     activations: Sequence[dict[str, Rows]]
     outputs: dict[tuple[str, bool], Rows]
     output_neurons: Mask
     widths: NDArray[np.int64]
+    depths: NDArray[np.int64]
     precision: Precision
     n: Array
     biased: Array
@@ -76,12 +109,77 @@ class Block:
         """(alive, 1, 1): how many neurons of this layer one of the layer below feeds."""
         return _per_case(self.widths[: self.alive[layer], layer])
 
-    def unpadded(self, values: Array) -> list[Array]:
-        """(K, L, k + 1, k), laid out as `parameters` -> one flat vector (P,) per case."""
-        counts = np.count_nonzero(self.filled.reshape(len(self.cases), -1), axis=1)
-        stops = np.cumsum(counts).tolist()
-        run = values[self.filled]
+    def units(self, layer: int) -> Places:
+        """The neurons of one layer, row by row of the batch, in pieces by activation."""
+        return _places(self.activations[layer], self.neurons[layer], 1)
+
+    def output_places(self) -> list[Places]:
+        """Of every case's output layer, in pieces by loss and output activation: rows where a
+        softmax belongs to it, for its elements hang together, else neurons."""
+        by_row, alone = dict[Any, Rows](), dict[Any, Rows]()
+        for (loss, softmax), cases in self.outputs.items():
+            with_softmax = softmax or loss == "cross_entropy_with_logits"
+            (by_row if with_softmax else alone)[loss, softmax] = cases
+        there, k = self.output_neurons, self.Y.shape[2]
+        rows = [_places(by_row, there[:, :, 0], k)] if by_row else []
+        return rows + ([_places(alone, there, 1)] if alone else [])
+
+    def unpadded(
+        self, values: Array, finished: Callable[[Array], Array] = lambda values: values
+    ) -> list[Array]:
+        """(K, L, k + 1, k), laid out as `parameters` -> one flat vector (P,) per case.
+
+        finished: what is still done with each element
+        """
+        ends = np.arange(1, len(self.cases) + 1) * self.parameters[0].size
+        stops = self.filled.searchsorted(ends).tolist()
+        run = finished(values.reshape(-1).take(self.filled))
         return [run[start:stop] for start, stop in pairwise([0, *stops])]
+
+
+class Layers(NamedTuple):
+    """What the passes of a block find, for the cases that have a layer l, `alive[l]` of them.
+
+    z to undecided: (L + 1, K, n, k), X being O of layer 0; 0 in the padding of o, Eo, s and Es
+    undecided: where the sign of z is   gradient, E: laid out as the parameters
+    """
+
+    z: Array
+    Ez: Array
+    o: Array
+    Eo: Array
+    s: Array
+    Es: Array
+    undecided: Mask
+    gradient: Array
+    E: Array
+
+    @classmethod
+    def of(cls, block: Block) -> "Layers":
+        """With X, and all else 0.
+
+        In one piece of memory: of many smaller ones the system would take back most after every
+        block, and giving them again, page by page, took a fifth of the time of all.
+        """
+        shape, parameters = (block.depth + 1, *block.X.shape), block.parameters.shape
+        passes, undecided = (6, *shape), np.zeros(shape, dtype=bool)
+        memory = np.zeros(math.prod(passes) + 2 * math.prod(parameters))
+        z, Ez, o, Eo, s, Es = memory[: math.prod(passes)].reshape(passes)
+        gradient, E = memory[math.prod(passes) :].reshape(2, *parameters)
+        o[0] = block.X
+        return cls(z, Ez, o, Eo, s, Es, undecided, gradient, E)
+
+    def outputs(self, layer: int, alive: int) -> WithError:
+        return self.o[layer, :alive], self.Eo[layer, :alive]
+
+    def slopes(self, layer: int, alive: int) -> WithError:
+        return self.s[layer, :alive], self.Es[layer, :alive]
+
+    def counts(self) -> list[int]:
+        """How many signs of each case are undecided."""
+        _, cases, _, _ = self.undecided.nonzero()
+        counted: list[int] = np.bincount(cases, minlength=self.undecided.shape[1]).tolist()
+        return counted
 
 
 def blocks_of(cases: Sequence[Case]) -> Iterator[tuple[list[int], Block]]:
@@ -113,12 +211,14 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
     neurons = [_neurons(rows, widths[:, layer], n, k) for layer in range(depth + 1)]
     at_output = widths[np.arange(len(cases)), depths]
     output_neurons = _neurons(rows, at_output, n, k)
-    filled = _filled(widths, biased, k)
+    parameters = np.zeros((len(cases), depth, k + 1, k))
+    filled = _filled(widths, biased, k).reshape(-1).nonzero()[0]
+    parameters.reshape(-1)[filled] = _run(_parameters(cases))
     return Block(
         cases=cases,
         X=_scattered(neurons[0], [case.arrays.X for case in cases]),
         Y=_scattered(output_neurons, [case.arrays.Y for case in cases]),
-        parameters=_scattered(filled, _parameters(cases)),
+        parameters=parameters,
         filled=filled,
         alive=alive,
         neurons=neurons,
@@ -126,6 +226,7 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
         outputs=_grouped([(case.loss, case.activations[-1] == "softmax") for case in cases]),
         output_neurons=output_neurons,
         widths=widths,
+        depths=depths,
         precision=precision_of([case.dtype for case in cases]),
         n=_per_case(rows),
         biased=_per_case(biased),
@@ -135,6 +236,17 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
         # The slope in the dtype of the case, as every side has it.
         slope=_per_case([np.dtype(case.dtype).type(case.slope) for case in cases]),
     )
+
+
+def _places(groups: dict[Any, Rows], real: Mask, m: int) -> Places:
+    """groups: names of the first cases, all of them   real: (K, ...) what is real of each case"""
+    cases, each = np.concatenate(list(groups.values())), real[0].size
+    found = real[cases].reshape(-1).nonzero()[0]
+    turn = found // each  # of the case, in the order of `cases`
+    ends = list(itertools.accumulate(map(len, groups.values()), initial=0))
+    pieces = itertools.starmap(slice, pairwise(turn.searchsorted(ends).tolist()))
+    own = cases.take(turn)
+    return Places(m, found + (own - turn) * each, own, dict(zip(groups, pieces, strict=True)))
 
 
 def _per_case(values: object) -> Array:
@@ -155,8 +267,12 @@ def _filled(widths: NDArray[np.int64], biased: Mask, k: int) -> Mask:
 
 def _scattered(where: Mask, arrays: Sequence[NDArray[np.floating]]) -> Array:
     padded = np.zeros(where.shape)
-    padded[where] = np.concatenate([array.ravel() for array in arrays])
+    padded[where] = _run(arrays)
     return padded
+
+
+def _run(arrays: Sequence[NDArray[np.floating]]) -> NDArray[np.floating]:
+    return np.concatenate([array.ravel() for array in arrays])
 
 
 def _parameters(cases: Sequence[Case]) -> list[NDArray[np.floating]]:

@@ -16,13 +16,13 @@ Kept apart, choice and rounding both stay tight: slopes between 0 and 1 two laye
 product between 0 and 1, where a centre with a radius would allow -1/2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from oracles.bound_blocks import Block
-from oracles.bound_losses import WithError, g, product
+from oracles.bound_losses import WithError, g, over_rows, product
 from oracles.bound_tables import Array, Mask, Precision, closed
 
 
@@ -56,11 +56,11 @@ class Slopes(NamedTuple):
 
 
 def backward_both_ways(
-    block: Block, O: Sequence[WithError], slopes: Sequence[Slopes], at_output: Between
+    block: Block, O: Callable[[int, int], WithError], slopes: Slopes, at_output: Between
 ) -> Between:
     """dLoss/dW and dLoss/db, laid out as the parameters.
 
-    O: of every layer, X being layer 0   slopes: likewise   at_output: delta of the output layers
+    O: of a layer, and of so many cases   slopes: (L + 1, K, n, k)   at_output: delta of the outputs
     """
     found = Between(*(np.zeros_like(block.parameters) for _ in Between._fields))
     D = at_output.of(slice(0))
@@ -68,13 +68,12 @@ def backward_both_ways(
         alive = block.alive[layer]
         D = _joined(D, at_output.of(slice(block.alive[layer + 1], alive)))
         precision = block.precision.of(slice(alive))
-        o, Eo = O[layer - 1]
-        dW, db = gradients((o[:alive], Eo[:alive]), D, block.n[:alive], precision)
+        dW, db = gradients(O(layer - 1, alive), D, block.n[:alive], precision)
         for array, of_W, of_b in zip(found, dW, db, strict=True):
             array[:alive, layer - 1, :-1], array[:alive, layer - 1, -1:] = of_W, of_b
         if layer > 1:
             G = outputs_below(D, block.W(layer), block.fan_out(layer), precision)
-            S = Slopes(*(array[:alive] for array in slopes[layer - 1]))
+            S = Slopes(*(array[layer - 1, :alive] for array in slopes))
             D = _real(delta(G, S, precision), block.neurons[layer - 1][:alive])
     return found
 
@@ -92,7 +91,7 @@ def gradients(O: WithError, D: Between, n: Array, precision: Precision) -> tuple
     (o, Eo), rounding = O, g(n, precision)
     turned, size = o.swapaxes(1, 2), np.abs(o) + 2.0 * Eo
     E_W = (rounding * size + Eo).swapaxes(1, 2) @ D.top + size.swapaxes(1, 2) @ D.E
-    E_b = (rounding * D.top + D.E).sum(axis=1, keepdims=True)
+    E_b = over_rows(rounding * D.top + D.E)
     underflow = 2.0 * n * precision.eta
     up, down = np.maximum(turned, 0.0), np.minimum(turned, 0.0)
     return (
@@ -102,8 +101,8 @@ def gradients(O: WithError, D: Between, n: Array, precision: Precision) -> tuple
             closed(E_W + underflow, precision),
         ),
         Between(
-            D.low.sum(axis=1, keepdims=True),
-            D.high.sum(axis=1, keepdims=True),
+            over_rows(D.low),
+            over_rows(D.high),
             closed(E_b + underflow, precision),
         ),
     )

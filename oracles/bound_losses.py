@@ -63,6 +63,11 @@ def g(n: Array | float, precision: Precision) -> Array:
     return n * precision.u / (1.0 - n * precision.u)
 
 
+def over_rows(X: Array) -> Array:
+    """The sum over the rows of a batch, (K, 1, k); `sum` takes four times as long."""
+    return np.einsum("cij->cj", X)[:, None]
+
+
 def product(G: WithError, S: WithError, precision: Precision) -> WithError:
     """F4: the product of two numbers with errors, elementwise.
 

@@ -71,8 +71,11 @@ class Precision(NamedTuple):
     eta: Array
     largest: Array
 
-    def of(self, rows: NDArray[np.intp] | slice) -> "Precision":
-        return Precision(self.u[rows], self.eta[rows], self.largest[rows])
+    def of(self, cases: slice) -> "Precision":
+        return Precision(self.u[cases], self.eta[cases], self.largest[cases])
+
+    def of_each(self, cases: NDArray[np.intp]) -> "Precision":
+        return Precision(*(number.take(cases, axis=0) for number in self))
 
 
 def precision_of(dtypes: Sequence[str]) -> Precision:
