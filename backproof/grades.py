@@ -18,7 +18,6 @@ SCHEMA = 1
 HINTS = ("none", "rung", "layer")
 # Of a submission. "wrong": an answer is not the derivative; "not judged": nothing could be decided.
 STATUSES = ("right", "wrong", "error", "timeout", "crashed", "not judged", "missing")
-MARKS = ("right", "wrong", "-")
 
 
 @dataclass(frozen=True)

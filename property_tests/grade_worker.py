@@ -17,6 +17,7 @@ from types import FrameType
 from backproof.case import Case
 from backproof.checked import Checked, CheckResult
 from backproof.errors import BackproofError, TargetError
+from backproof.exact_arithmetic import Balls, NotExactly
 from backproof.grades import Judged, NetMarks
 from backproof.gradients import Failure, Gradients
 from backproof.program import PREFIX
@@ -69,7 +70,7 @@ class Timed(Target):
     def gradients(self, case: Case) -> Gradients | Failure:
         return self._is_up() or super().gradients(case)
 
-    def exactly(self, case: Case, bits: int, widened: bool):  # type: ignore[no-untyped-def]
+    def exactly(self, case: Case, bits: int, widened: bool) -> Balls | NotExactly | Failure:
         return self._is_up() or super().exactly(case, bits, widened)
 
 

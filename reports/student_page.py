@@ -59,7 +59,7 @@ def _sections(found: ClassGrades, grade: Grade, hints: str) -> Iterator[Markup]:
     first = grade.first_broken
     if first is not None:
         yield _section("What breaks first", _first(first, hints))
-        if hints == "layer":
+        if hints == "layer" and first.parameters:
             yield _section("Where", _where(first))
     if hints == "layer" and grade.judged.marks:
         yield _section("Layer by layer, given your own delta", _followed(grade))
@@ -94,8 +94,6 @@ def _picture(first: CheckResult) -> Markup:
 
 def _where(first: CheckResult) -> Markup:
     records = sorted(first.parameters, key=lambda r: (-r.layer, [*SHOWN].index(r.parameter)))
-    if not records:
-        return tag("p", "The whole answer is concerned; no single layer can be blamed.")
     return join(
         tag("p", _first_wrong_layer(records)),
         table(
@@ -138,10 +136,21 @@ def _followed(grade: Grade) -> Markup:
     return join(
         tag(
             "p",
-            "One instance at a time. delta_L is held against the exact one, every other delta_l "
-            "against (delta_{l+1} @ W_{l+1}.T) * g_l'(Z_l) with your own delta_{l+1}, dW_l and "
-            "db_l against outer(O_{l-1}, delta_l) and delta_l with your own delta_l. So a mistake "
-            "counts in the layer that it is in.",
+            "One instance at a time: ",
+            tag("code", "delta_L"),
+            " is held against the exact one, every other against ",
+            tag("code", "(delta_{l+1} @ W_{l+1}.T) * g_l'(Z_l)"),
+            " with your own ",
+            tag("code", "delta_{l+1}"),
+            "; ",
+            tag("code", "dW_l"),
+            " and ",
+            tag("code", "db_l"),
+            " against ",
+            tag("code", "outer(O_{l-1}, delta_l)"),
+            " and ",
+            tag("code", "delta_l"),
+            ", with your own. So a mistake counts in the layer that it is in.",
             class_="note",
         ),
         table(
