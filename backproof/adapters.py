@@ -68,7 +68,16 @@ class Net:
 
     @property
     def hidden(self) -> str:
-        """The activation of the first layer, where that is a hidden one; "" where none is."""
+        """The activation of all hidden layers; "" where there are none.
+
+        Raises AdapterError where they differ: then nobody can mean one of them.
+        """
+        if len(set(self.activations[:-1])) > 1:
+            told = ", ".join(self.activations[:-1])
+            raise AdapterError(
+                f"`net.hidden` is one activation, and this net has {told}; write `mixed = False` "
+                "if the program has one for all hidden layers, or use `net.activations`"
+            )
         return self.activations[0] if self.depth > 1 else ""
 
     @property
@@ -94,6 +103,7 @@ class Adapter:
 
     Which networks
         hidden, output, loss: names of the closed lists, one or a tuple of them
+        mixed: False where all hidden layers of a network have one activation
         depths: numbers of weight matrices, one or a tuple; 2 is one hidden layer
         widths: the one architecture, input first, where it cannot be chosen
         outputs: the one number of outputs   slope: of its leaky_relu
@@ -122,6 +132,7 @@ class Adapter:
     """
 
     hidden: str | tuple[str, ...] = ()
+    mixed: bool = True
     output: str | tuple[str, ...] = ()
     loss: str | tuple[str, ...] = ()
     depths: int | tuple[int, ...] = 2

@@ -100,6 +100,7 @@ def claims_of(adapter: Adapter, dtype: str) -> dict[str, Any]:
         "slopes": [adapter.slope],
         "combinations": pairs,
         "hidden": hidden,
+        "mixed": adapter.mixed,
         "depths": depths_of(adapter),
         "max_rows": 1 if adapter.batch.startswith("single") else None,
         "widths": adapter.widths,

@@ -42,6 +42,7 @@ class Claims:
     """Names from the closed lists that an implementation is judged on.
 
     combinations: (output activation, loss) it takes   hidden: activations of layers below
+    mixed: whether these may differ within one network
     depths: numbers of layers   max_rows: of a batch, 1 where it takes single instances only
     widths: the one architecture it has, input first   outputs: the one number of outputs
     alphas: learning rates that are written into it; None: whatever one likes
@@ -55,6 +56,7 @@ class Claims:
     slopes: tuple[float, ...] = SLOPES
     combinations: tuple[tuple[str, str], ...] = _PAIRS
     hidden: tuple[str, ...] = HIDDEN
+    mixed: bool = True
     depths: tuple[int, ...] = tuple(range(1, MAX_DEPTH + 1))
     max_rows: int = MAX_BATCH
     widths: tuple[int, ...] | None = None
@@ -87,6 +89,8 @@ class Claims:
         for name in case.activations[:-1]:
             if name not in self.hidden:
                 return f"{name} in a hidden layer is not claimed"
+        if not self.mixed and len(set(case.activations[:-1])) > 1:
+            return "hidden layers that differ in their activation are not claimed"
         if (case.activations[-1], case.loss) not in self.combinations:
             return f"{case.loss} with {case.activations[-1]} at the output is not claimed"
         return ""

@@ -91,7 +91,8 @@ class Nets:
         below = tuple(hidden) or self.hidden
         if depth > 1 and not below:
             return None
-        turns = tuple(below[(seed + layer) % len(below)] for layer in range(depth - 1))
+        step = 1 if self.claims.mixed else 0
+        turns = tuple(below[(seed + step * layer) % len(below)] for layer in range(depth - 1))
         case = Case(
             widths=self._widths(depth, outputs),
             activations=(*turns, ending[0]),

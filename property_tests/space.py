@@ -37,6 +37,7 @@ class Claims:
     Each field lists what is allowed; the default is everything. An option outside the closed lists
     of `names` is possible for `slopes` and `alphas` alone (a learner's own numbers).
     hidden: activations below the output   combinations: (output activation, loss) pairs
+    mixed: whether hidden layers of one network may differ in their activation
     """
 
     activations: tuple[str, ...] = names.ACTIVATIONS
@@ -51,6 +52,7 @@ class Claims:
     max_width: int = names.MAX_WIDTH
     max_batch: int = names.MAX_BATCH
     hidden: tuple[str, ...] = names.ACTIVATIONS
+    mixed: bool = True
     combinations: tuple[tuple[str, str], ...] = tuple(product(names.ACTIVATIONS, names.LOSSES))
 
 
@@ -194,7 +196,7 @@ def _network(
     depth = choose("depth", depths)
     k = _up_to("max_width", WIDTHS[size], claims.max_width)
     widths, activations = [choose("width of X", k)], list[str]()
-    mixed = depth > 2 and choose("hidden layers", HIDDEN) == "mixed"
+    mixed = depth > 2 and choose("hidden layers", HIDDEN) == "mixed" and claims.mixed
     for layer in range(1, depth):
         widths.append(choose(f"width of layer {layer}", k))
         fresh = mixed or layer == 1

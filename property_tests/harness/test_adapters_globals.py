@@ -1,4 +1,4 @@
-"""Weights that stand where nothing can be put so simply: globals of a script, tuples."""
+"""Programs in odd forms: globals of a script, pairs in tuples, one g for all hidden layers."""
 
 from pathlib import Path
 
@@ -80,3 +80,47 @@ def test_it_is_reached_and_a_mistake_is_found(
         checked, climb = check(Request(str(tmp_path / "net.py")))
         assert checked.exit_code == exit_code, checked.first_broken
         assert climb.trial.not_exactly == ""  # in balls, too
+
+
+_ONE_FOR_ALL = """\
+import numpy as np
+
+G = {
+    "tanh": (np.tanh, lambda O: 1 - O**2),
+    "sigmoid": (lambda Z: 1 / (1 + np.exp(-Z)), lambda O: O * (1 - O)),
+}
+
+def gradients(Ws, X, Y, activation):
+    (g, slope), Os = G[activation], [X]
+    for W in Ws[:-1]:
+        Os.append(g(Os[-1] @ W))
+    delta, found = Os[-1] @ Ws[-1] - Y, []
+    for W, O in zip(Ws[::-1], Os[::-1]):
+        found.insert(0, O.T @ delta)
+        delta = delta @ W.T * slope(O)
+    return found
+"""
+_OF_ONE_FOR_ALL = """\
+    hidden, output, loss, bias = ("tanh", "sigmoid"), "identity", "half_squared_error", "none"
+    mixed, depths, gives = False, (2, 3, 4), "gradient"
+
+    def run(self, net, X, Y):
+        return self.module.gradients(net.W, X, Y, net.hidden)
+"""
+
+
+def test_one_activation_for_all_hidden_layers_is_a_claim(tmp_path: Path) -> None:
+    """Without it the adapter is named, never the program."""
+    (tmp_path / "net.py").write_text(_ONE_FOR_ALL)
+    (tmp_path / "net_adapter.py").write_text(HEAD + _OF_ONE_FOR_ALL)
+    checked, climb = check(Request(str(tmp_path / "net.py")))
+    assert checked.exit_code == 0
+    assert {case.activations[:-1] for case in climb.judged if case.depth == 4} == {
+        ("tanh",) * 3,
+        ("sigmoid",) * 3,
+    }
+    (tmp_path / "net_adapter.py").write_text(HEAD + _OF_ONE_FOR_ALL.replace("False", "True", 1))
+    first = check(Request(str(tmp_path / "net.py")))[0].first_broken
+    assert first is not None
+    assert (first.check.id, first.status) == ("depth.3", "error")
+    assert "write `mixed = False` if the program has one for all hidden layers" in first.message
