@@ -54,3 +54,39 @@ def test_a_wrong_solution_would_be_seen(tmp_path: Path) -> None:
     first = check(Request(str(path)))[0].first_broken
     assert first is not None
     assert first.check.id == "activation.identity"
+
+
+STYLES = Path(__file__).resolve().parents[2] / "examples" / "styles"
+
+
+def test_init_from_a_program_writes_the_adapter_that_check_would_infer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my_net.py").write_text((STYLES / "trains_in_place.py").read_text())
+    assert cli.main(["check", "my_net.py", "--oracles", "none"]) == 0
+    assert "called: through an adapter that was inferred" in capsys.readouterr().out
+    assert cli.main(["init", "--from", "my_net.py"]) == 0
+    told = capsys.readouterr().out
+    written = Path("my_net_adapter.py").read_text()
+    assert written in told
+    assert len([line for line in written.splitlines() if line.strip()]) <= 10
+    assert cli.main(["smoke", "my_net.py"]) == 0
+    assert cli.main(["check", "my_net.py", "--oracles", "none"]) == 0
+    assert "called: through my_net_adapter.py" in capsys.readouterr().out
+    assert cli.main(["init", "--from", "my_net.py"]) == 0  # it has one now
+    assert "needs no adapter" in capsys.readouterr().out
+
+
+def test_smoke_tells_a_broken_adapter_from_a_wrong_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my_net.py").write_text((STYLES / "updated_too_early.py").read_text())
+    adapter = (STYLES / "updated_too_early_adapter.py").read_text()
+    Path("my_net_adapter.py").write_text(adapter)
+    assert cli.main(["smoke", "my_net.py"]) == 0  # wrong, but reached
+    capsys.readouterr()
+    Path("my_net_adapter.py").write_text(adapter.replace('"W{l}"', '"V{l}"'))
+    assert cli.main(["smoke", "my_net.py"]) == 2
+    assert "V1" in "".join(capsys.readouterr())
