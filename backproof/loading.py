@@ -76,20 +76,43 @@ def named(name: str, shown: str) -> ModuleType:
 
 def imported(path: Path, shown: str) -> ModuleType:
     """The file as a module. Raises LoadError."""
-    module = module_at(path)
     try:
-        loader = SourceFileLoader(module.__name__, str(path))
-        loader.exec_module(module)
+        return _as_a_program_is(path)
     except SyntaxError as error:
         raise LoadError(cannot_read(error, path, shown)) from None
     except BaseException as error:  # sys.exit() while importing is one, too
         raise LoadError(cannot_import(error, path, shown)) from None
+
+
+def _as_a_program_is(path: Path) -> ModuleType:
+    """Run it. What works as `python my_net.py`, or from the folder above, works here.
+
+    Two files that import each other do only where one is run, under a name that is not its own.
+    """
+    module = module_at(path)
+    try:
+        SourceFileLoader(module.__name__, str(path)).exec_module(module)
+    except ImportError as error:
+        above = str(path.parent.parent)
+        if isinstance(error, ModuleNotFoundError) and above not in sys.path:
+            if (error.name or "").partition(".")[0] != path.parent.name:
+                raise
+            sys.path.append(above)
+        elif error.name != module.__name__ or module.__name__ != path.stem:
+            raise
+        else:
+            del sys.modules[path.stem]
+            module = module_at(path, its_own=False)
+        SourceFileLoader(module.__name__, str(path)).exec_module(module)
     return module
 
 
-def module_at(path: Path) -> ModuleType:
-    """An empty module for a file, under a name that nobody else has."""
-    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+def module_at(path: Path, its_own: bool = True) -> ModuleType:
+    """An empty module for a file, under a name that nobody else has.
+
+    its_own: under the file's name, where nobody has it
+    """
+    taken = not its_own or path.stem in sys.modules or path.stem in sys.stdlib_module_names
     name = f"learner_{path.stem}" if taken else path.stem
     spec = importlib.util.spec_from_loader(name, SourceFileLoader(name, str(path)))
     assert spec is not None  # a loader was given

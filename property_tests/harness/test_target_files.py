@@ -174,3 +174,26 @@ def test_the_worker_alone_imports_nothing_but_numpy_and_the_standard_library() -
     out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=os.sep).stdout
     foreign = set(out.split()) - set(sys.stdlib_module_names) - {"numpy", "backproof", "__main__"}
     assert not {name for name in foreign if not name.startswith(("_", "sitecustomize"))}
+
+
+def test_two_files_may_import_each_other_as_they_do_where_one_is_run(tmp_path: Path) -> None:
+    (tmp_path / "my_net.py").write_text("import my_loss\n" + RIGHT)
+    (tmp_path / "my_loss.py").write_text("from my_net import backprop\n")
+    with Target(str(tmp_path / "my_net.py")) as target:
+        assert target.name == "my_net"
+    (tmp_path / "my_loss.py").write_text("from my_net import forward\n")
+    with pytest.raises(TargetError, match="cannot import name 'forward' from 'my_net'"):
+        Target(str(tmp_path / "my_net.py"))
+
+
+def test_a_file_of_a_package_is_found_from_the_folder_above(tmp_path: Path) -> None:
+    folder = tmp_path / "my_package"
+    folder.mkdir()
+    (folder / "layers.py").write_text(RIGHT)
+    (folder / "my_net.py").write_text("from my_package.layers import backprop\n")
+    with Target(str(folder / "my_net.py")) as target:
+        assert target.name == "my_net"
+    for name in ("my_package.nothing", "another_package"):
+        (folder / "my_net.py").write_text(f"import {name}\n" + RIGHT)
+        with pytest.raises(TargetError, match=f"No module named '{name}' at my_net.py line 1"):
+            Target(str(folder / "my_net.py"))
