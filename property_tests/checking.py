@@ -352,7 +352,8 @@ def failed(climb: Climb, question: Question, found: Found, cases: int = 1) -> Ch
     if pair is not None and pair.worst is not None:
         worst = pair.worst
         numbers = f"{place(worst)} = {worst.value_a!r}, exact is {worst.value_b!r}"
-        message = f"{numbers}; {message}" if message else numbers
+        hint = _AT_THE_OUTPUT if _of_a_hidden_layer(question, found) else ""
+        message = "; ".join(filter(None, (numbers, message, hint)))
     died = found.status in ("timeout", "crashed")
     return CheckResult(
         question.check,
@@ -365,6 +366,17 @@ def failed(climb: Climb, question: Question, found: Found, cases: int = 1) -> Ch
         cases=cases,
         printed=climb.target.printed[-2000:] if died else "",
     )
+
+
+_AT_THE_OUTPUT = "the output layer is wrong already: look at the loss and its activation as well"
+
+
+def _of_a_hidden_layer(question: Question, found: Found) -> bool:
+    """Whether the output layer is wrong where a hidden activation is asked about."""
+    assert found.pair is not None
+    last = [record for record in found.pair.parameters if record.layer == found.case.depth]
+    hidden = question.subject in found.case.activations[:-1]
+    return hidden and bool(last) and all(record.verdict == "wrong" for record in last)
 
 
 def with_expected(result: CheckResult, expected: dict[str, str]) -> CheckResult:
