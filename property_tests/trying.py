@@ -29,6 +29,9 @@ from property_tests.judging import record_of
 # Of 157 real programs the right ones lay below 6e-7 of each array's norm, the wrong ones above
 # 7e-3. A measured threshold, the only one there is: it turns a "fail" into a "close", nothing more.
 CLOSE = {"float64": 1e-6, "float32": 1e-4}
+# The derivative of a step in which weights move too early differs by about so much of itself.
+_NEXT_TO_NOTHING, _AS_SMALL = 2.0**-300, 1e-80
+TOO_EARLY = "with a rate next to nothing it is right: some weights are used after they have moved"
 FORMULA, BOUND = "exact arithmetic", "rounding bound"
 LOST = "the formula is right, but its numbers are lost: it overflows or cancels"
 
@@ -85,6 +88,8 @@ class Trial:
         pair = self._against_exact(case, ours)
         formula = self._formula(asked)
         status, message, judged_by = _status(case, ours, pair, formula)
+        if status == "fail" and self._moves_too_early(asked):
+            message = "; ".join(filter(None, (message, TOO_EARLY)))
         return Found(asked, status, message, _as_it_stands(pair, float(by)), judged_by, answer)
 
     def _against_exact(self, case: Case, ours: Gradients) -> PairRecord:
@@ -109,6 +114,16 @@ class Trial:
         if "undecid" not in found.note:  # another case may be decided
             self.not_exactly = found.note
         return None
+
+    def _moves_too_early(self, case: Case) -> bool:
+        """Whether a rate next to nothing makes it right: only the order of its steps is wrong.
+
+        In floats such a step would be lost beside its weight; in exact arithmetic nothing is.
+        """
+        if not self.target.moves or self.target.claims.alphas is not None:
+            return False
+        slow = self._formula(replace(case, alpha=_NEXT_TO_NOTHING))
+        return slow is not None and bool(np.all(slow.relative < _AS_SMALL))
 
     def _balls(self, case: Case, bits: int, widened: bool) -> Balls | NotExactly:
         answer = self.target.exactly(case, bits, widened)

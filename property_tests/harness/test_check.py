@@ -259,7 +259,11 @@ class Mine(Adapter):
         (("D2.sum(0)", "D2.sum()"), "linear.bias", "the rows of ΔW_2 are no multiples of Δb_2"),
         (("self.b1 -= rate", "self.b1 += rate"), "linear.bias", "ΔW_1 is not the outer product of"),
         ((" * (H > 0)", ""), "activation.relu", "exact is"),
-        (("D2 = O - Y", "D2 = (O - Y) * O * (1 - O)"), "activation.relu", "the output layer is wrong already: look"),
+        (
+            ("D2 = O - Y", "D2 = (O - Y) * O * (1 - O)"),
+            "activation.relu",
+            "the output layer is wrong already: look",
+        ),
     ],
 )
 def test_a_bias_is_told_from_an_activation_where_no_linear_layer_is_claimed(

@@ -7,6 +7,7 @@ import pytest
 
 from backproof.suite import suite_root
 from property_tests.check_run import Request, check
+from property_tests.trying import TOO_EARLY
 
 FOLDER = suite_root() / "examples" / "styles"
 
@@ -26,7 +27,9 @@ class Expected:
 
 EXAMPLES = {
     "trains_in_place": Expected(),
-    "updated_too_early": Expected("activation.sigmoid", "ΔW_1[2, 3]", ("step_W_1", "step_b_1")),
+    "updated_too_early": Expected(
+        "activation.sigmoid", "weights are used after they have moved", ("step_W_1", "step_b_1")
+    ),
     "layer_objects": Expected("linear.bias", "Δb_2 is 0 throughout", ("step_b_2", "step_b_1")),
     "params_dict": Expected(convention="the gradient is k times the derivative"),
     "neurons": Expected("activation.sigmoid", "ΔW_1[1, 0]", ("step_W_1", "step_b_1")),
@@ -63,6 +66,7 @@ def test_an_example_gets_its_verdict(name: str) -> None:
     assert checked.exit_code == 1
     assert first.check.id == expected.first
     assert expected.said in first.message
+    assert (TOO_EARLY in first.message) == (name == "updated_too_early")
     wrong = tuple(f"{p.parameter}_{p.layer}" for p in first.parameters if p.verdict == "wrong")
     assert sorted(wrong) == sorted(expected.arrays)
 
