@@ -180,7 +180,7 @@ def _forward_and_backward(block: Block, family: Family) -> list[Passed]:
             delta = F4_delta(G, layers.slopes(layer - 1, alive), precision)
             D = _real(delta, block.neurons[layer - 1][:alive])
     vectors = block.unpadded(gradient), block.unpadded(E, _finished), layers.counts()
-    return [Passed(*own) for own in zip(*vectors, strict=True)]
+    return list(map(Passed, *vectors))
 
 
 def _both_ways(block: Block, family: Family) -> list[Reach]:
@@ -203,7 +203,7 @@ def _both_ways(block: Block, family: Family) -> list[Reach]:
     )
     low, high, E = backward_both_ways(block, layers.outputs, slopes, D)
     vectors = block.unpadded(low), block.unpadded(high), block.unpadded(E, _finished)
-    return [Reach(*own) for own in zip(*vectors, layers.counts(), strict=True)]
+    return list(map(Reach, *vectors, layers.counts()))
 
 
 def _lower_slopes(block: Block) -> Array:
@@ -262,8 +262,7 @@ def F2_activated(
     rows, signs = [], np.zeros(z.shape, dtype=bool)
     for name, own in units.pieces.items():
         box = Box(z[own], E[own], precision.of(own), slope[own], family, kink)
-        # softmax is taken together with the loss, from Z.
-        rows.append(row_of("identity" if name == "softmax" else name, box))
+        rows.append(row_of(name, box))
         if name in KINKED:
             signs[own] = undecided(box)
     o, Eo, s, Es = (np.concatenate(parts) for parts in zip(*rows, strict=True))

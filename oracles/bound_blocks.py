@@ -25,6 +25,11 @@ Rows = NDArray[np.intp]
 _LEAST = 8  # a smaller box would save arithmetic but make more and smaller blocks
 _MOST_ELEMENTS = 2**15  # of one (K, n, k) array: a handful of these fit into the cache
 
+# softmax is taken together with the loss, from Z.
+_SAME_ROW = {"softmax": "identity"}
+# What the squared errors differ in is in `factor` and `roundings`.
+_SAME_DELTA = {("half_squared_error", own): ("mean_squared_error", own) for own in (False, True)}
+
 
 class Places(NamedTuple):
     """What is real in padded (K, n, k) arrays: neurons (m = 1), or rows (m = k), in pieces.
@@ -111,7 +116,7 @@ class Block:
 
     def units(self, layer: int) -> Places:
         """The neurons of one layer, row by row of the batch, in pieces by activation."""
-        return _places(self.activations[layer], self.neurons[layer], 1)
+        return _places(self.activations[layer], _SAME_ROW, self.neurons[layer], 1)
 
     def output_places(self) -> list[Places]:
         """Of every case's output layer, in pieces by loss and output activation: rows where a
@@ -121,8 +126,8 @@ class Block:
             with_softmax = softmax or loss == "cross_entropy_with_logits"
             (by_row if with_softmax else alone)[loss, softmax] = cases
         there, k = self.output_neurons, self.Y.shape[2]
-        rows = [_places(by_row, there[:, :, 0], k)] if by_row else []
-        return rows + ([_places(alone, there, 1)] if alone else [])
+        rows = [_places(by_row, _SAME_DELTA, there[:, :, 0], k)] if by_row else []
+        return rows + ([_places(alone, _SAME_DELTA, there, 1)] if alone else [])
 
     def unpadded(
         self, values: Array, finished: Callable[[Array], Array] = lambda values: values
@@ -156,16 +161,20 @@ class Layers(NamedTuple):
 
     @classmethod
     def of(cls, block: Block) -> "Layers":
-        """With X, and all else 0.
+        """With X, and padding; what the passes write is as yet anything.
 
         In one piece of memory: of many smaller ones the system would take back most after every
         block, and giving them again, page by page, took a fifth of the time of all.
         """
         shape, parameters = (block.depth + 1, *block.X.shape), block.parameters.shape
         passes, undecided = (6, *shape), np.zeros(shape, dtype=bool)
-        memory = np.zeros(math.prod(passes) + 2 * math.prod(parameters))
-        z, Ez, o, Eo, s, Es = memory[: math.prod(passes)].reshape(passes)
+        memory = np.empty(math.prod(passes) + 2 * math.prod(parameters))
+        z, Ez, *row = memory[: math.prod(passes)].reshape(passes)
         gradient, E = memory[math.prod(passes) :].reshape(2, *parameters)
+        for padded in row:
+            for own, alive in zip(padded, block.alive, strict=False):
+                own[:alive] = 0.0
+        o, Eo, s, Es = row
         o[0] = block.X
         return cls(z, Ez, o, Eo, s, Es, undecided, gradient, E)
 
@@ -177,8 +186,9 @@ class Layers(NamedTuple):
 
     def counts(self) -> list[int]:
         """How many signs of each case are undecided."""
-        _, cases, _, _ = self.undecided.nonzero()
-        counted: list[int] = np.bincount(cases, minlength=self.undecided.shape[1]).tolist()
+        _, K, n, k = self.undecided.shape
+        cases = self.undecided.reshape(-1).nonzero()[0] // (n * k) % K
+        counted: list[int] = np.bincount(cases, minlength=K).tolist()
         return counted
 
 
@@ -238,15 +248,22 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
     )
 
 
-def _places(groups: dict[Any, Rows], real: Mask, m: int) -> Places:
-    """groups: names of the first cases, all of them   real: (K, ...) what is real of each case"""
-    cases, each = np.concatenate(list(groups.values())), real[0].size
+def _places(groups: dict[Any, Rows], same: dict[Any, Any], real: Mask, m: int) -> Places:
+    """groups: names of the first cases, all of them   same: which names are one piece with another
+    real: (K, ...) what is real of each case
+    """
+    names = sorted(groups, key=lambda name: same.get(name, name))
+    cases, each = np.concatenate([groups[name] for name in names]), real[0].size
     found = real[cases].reshape(-1).nonzero()[0]
     turn = found // each  # of the case, in the order of `cases`
-    ends = list(itertools.accumulate(map(len, groups.values()), initial=0))
-    pieces = itertools.starmap(slice, pairwise(turn.searchsorted(ends).tolist()))
+    ends = list(itertools.accumulate(len(groups[name]) for name in names))
+    pieces, start = dict[Any, slice](), 0
+    for name, stop in zip(names, turn.searchsorted(ends).tolist(), strict=True):
+        piece = same.get(name, name)
+        pieces[piece] = slice(pieces[piece].start if piece in pieces else start, stop)
+        start = stop
     own = cases.take(turn)
-    return Places(m, found + (own - turn) * each, own, dict(zip(groups, pieces, strict=True)))
+    return Places(m, found + (own - turn) * each, own, pieces)
 
 
 def _per_case(values: object) -> Array:

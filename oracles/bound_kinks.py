@@ -88,10 +88,10 @@ def delta(G: Between, S: Slopes, precision: Precision) -> Between:
 
 def gradients(O: WithError, D: Between, n: Array, precision: Precision) -> tuple[Between, Between]:
     """F5: dW = O^T @ delta and db = its sum over the rows."""
-    (o, Eo), rounding = O, g(n, precision)
+    (o, Eo), top, rounding = O, D.top, g(n, precision)
     turned, size = o.swapaxes(1, 2), np.abs(o) + 2.0 * Eo
-    E_W = (rounding * size + Eo).swapaxes(1, 2) @ D.top + size.swapaxes(1, 2) @ D.E
-    E_b = over_rows(rounding * D.top + D.E)
+    E_W = (rounding * size + Eo).swapaxes(1, 2) @ top + size.swapaxes(1, 2) @ D.E
+    E_b = over_rows(rounding * top + D.E)
     underflow = 2.0 * n * precision.eta
     up, down = np.maximum(turned, 0.0), np.minimum(turned, 0.0)
     return (

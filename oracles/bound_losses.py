@@ -2,7 +2,7 @@
 
 This is F3 of `bound.py` together with what depends on the whole row: softmax, and the
 cross-entropies whose derivative cancels against that of their output activation. `factor` holds
-the means over rows and outputs. Each function returns (D, ED), both (K, n, k).
+the means over rows and outputs. Each function returns (D, ED), both (M, 1, m).
 """
 
 from collections.abc import Callable
@@ -25,8 +25,11 @@ from oracles.bound_tables import (
 
 
 class Output(NamedTuple):
-    """The output layer of the cases with one loss: arrays (K, n, k), numbers per case (K, 1, 1).
+    """The output layer of the cases with one loss: arrays (M, 1, m), numbers per case (M, 1, 1).
 
+    They are rows of the batch or single neurons (`bound_blocks.Places`).
+
+    loss: "mean_squared_error" for both squared errors
     Z, EZ, row: of the layer (for a softmax the row is that of the identity)
     neurons: where real rows and neurons are   width: how many neurons   factor, roundings: `Block`
     """
@@ -126,12 +129,13 @@ def binary_cross_entropy(out: Output) -> WithError:
     box = Box(out.Z, out.EZ, precision, np.zeros_like(factor), family, kink=False)
     p, Ep, _, _ = row_of("sigmoid", box)
     # For a label of exactly 1, p - 1 = -sigma(-z) keeps its tail.
-    D = factor * np.where(out.Y == 1.0, -sigma(-out.Z), p - out.Y)
+    below = sigma(-out.Z)
+    D = factor * np.where(out.Y == 1.0, -below, p - out.Y)
     E = factor * Ep * (1.0 + 4.0 * precision.u)
     E = E + BINARY_ROUNDINGS * precision.u * np.abs(D) + 3.0 * precision.eta
     E = E + factor * precision.u * binary_terms(box, out.Y)
     if out.loss == "binary_cross_entropy" and family.probabilities:
-        zero, one = _may_be_zero(p - 2.0 * Ep, out), _may_be_zero(sigma(-out.Z) - 2.0 * Ep, out)
+        zero, one = _may_be_zero(p - 2.0 * Ep, out), _may_be_zero(below - 2.0 * Ep, out)
         if not family.usual:  # the label's own probability: (p - Y) / (p (1 - p)) is 0, not 0/0
             zero, one = zero & (out.Y != 0.0), one & (out.Y != 1.0)
         E = np.where(zero | one, np.inf, E)
@@ -143,9 +147,11 @@ def binary_terms(box: Box, Y: Array) -> Array:
 
     exp(z - out) errs by 2|z|u besides C u. The fractions -Y/p + (1 - Y)/(1 - p) need nothing more.
     """
+    if not box.family.autodiff:
+        return np.zeros_like(Y)
     both = np.abs(Y) * sigma(-box.low) + np.abs(1.0 - Y) * sigma(box.high)
     extra = bound_tables.C + 5.0 + 2.0 * box.farthest
-    return extra * both if box.family.autodiff else 0.0 * both
+    return extra * both
 
 
 def _may_be_zero(least: Array, out: Output) -> Mask:

@@ -268,8 +268,9 @@ def _per_case(quick: bool) -> Iterator[Row]:
 def _bound(quick: bool) -> Iterator[Row]:
     """As campaigns use it: the cases of one block at once, from the cases to a vector for each.
 
-    Both sides are batched in the same manner, over the same padded arrays, and both pay for the
-    padding. (The bound holds a backprop of its own, the witness', and at undecided signs a second.)
+    Both sides are batched in the same manner: products of matrices over the same padded arrays,
+    one call of each activation per layer. (The bound leaves the padding out of those. It holds a
+    backprop of its own, the witness', and at undecided signs a second.)
     """
     cases = [sampled_case(_SEED, index, size="standard") for index in range(BLOCK)]
     _same_gradients(cases)
