@@ -93,6 +93,9 @@ class Answer:
             other = Answer(np.asarray(other), ~np.asarray(other))
         return Answer(self.yes & other.yes, self.no | other.no)
 
+    # np.where(answer, 1.0, 0.0) has no interval among its arguments, and is ours all the same.
+    __array_function__ = Interval.__array_function__
+
 
 def interval(x: Any) -> Interval:
     return x if isinstance(x, Interval) else Interval(x)

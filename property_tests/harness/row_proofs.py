@@ -328,7 +328,8 @@ def _met(claims: Claims, cells: Cells, positive: bool) -> Array:
     for name, right in claims.rights.items():
         needed = right(box.low.lo, box.high.hi)
         left = interval(lefts[name]).lo
-        enough = np.where(left >= needed, 0.0, -1.0)
+        # An exact 0, rounded outwards a few times, is a few of the smallest floats.
+        enough = np.where((left >= needed) | (needed < 1e-320), 0.0, -1.0)
         found.append(np.divide(left - needed, needed, out=enough, where=needed > 1e-200))
     return np.array(found)
 
