@@ -89,7 +89,9 @@ def headline(checked: Checked) -> str:
         word = "is not right" if first.status == "fail" else f"gives no answer ({first.status})"
         return f"{checked.name} {word}: {first.check.id} breaks first ({score})."
     if checked.exit_code == 0:
-        return f"{checked.name} is right in everything that it claims ({score})."
+        soft = sum(result.status in BROKEN for result in checked.results)  # of level "should"
+        but = f" but for {soft} that only should hold" if soft else ""
+        return f"{checked.name} is right in everything that it claims{but} ({score})."
     return f"{checked.name} could not be judged ({score})."
 
 

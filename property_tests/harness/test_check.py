@@ -9,6 +9,7 @@ import pytest
 from backproof import cli
 from backproof.checked import Checked, CheckResult
 from backproof.settings import Settings, settings_for
+from backproof.terminal_check import headline
 from property_tests.check_run import Request, check
 from property_tests.planted import EXAMPLE, PLANTED, write_planted
 
@@ -105,6 +106,7 @@ def test_what_is_off_by_less_than_a_millionth_is_close_and_fails_when_strict(
     assert (close.status, close.judged_by) == ("close", "exact arithmetic")
     assert "by at most" in close.message
     bug = next(bug for bug in PLANTED if bug.name == "one_element")
+    assert "claims but for 2 that only should hold (" in headline(checked)
     strict, _ = check(Request(str(write_planted(bug, tmp_path)), strict=True))
     assert strict.exit_code == 1
     assert strict.first_broken is not None
