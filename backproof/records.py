@@ -5,6 +5,7 @@ else. Numbers are JSON numbers; the three that JSON lacks are the strings "NaN",
 "-Infinity". A stream without its footer is not a whole run.
 """
 
+import math
 from dataclasses import dataclass, field
 
 SCHEMA = 1
@@ -104,6 +105,21 @@ class ParameterRecord:
     cosine: float
     counts: dict[str, int]
     verdict: str
+
+
+UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24}
+
+
+def condition_of(record: ParameterRecord, dtype: str) -> float:
+    """How far one rounding may be magnified in this element: bound / (u max(|a|, |b|)).
+
+    The bound with every u set to 1, beside the value: 1e7 says that 1e-9 is what this net allows in
+    float64. NaN where there is no bound, infinite for a zero.
+    """
+    size = UNIT_ROUNDOFF[dtype] * max(abs(record.value_a), abs(record.value_b))
+    if not math.isfinite(record.bound) or math.isnan(size):
+        return math.nan
+    return record.bound / size if size else (math.inf if record.bound else math.nan)
 
 
 @dataclass(frozen=True)

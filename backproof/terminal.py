@@ -18,7 +18,7 @@ from rich.text import Text
 
 from backproof import names
 from backproof.gradients import Failure, slots_of
-from backproof.records import CaseLine, PairRecord, ResultLine, Run
+from backproof.records import UNIT_ROUNDOFF, CaseLine, PairRecord, ResultLine, Run
 from backproof.replayed import Replayed
 from backproof.sentences import place, sentence, shape_of
 
@@ -227,17 +227,26 @@ def _short(value: object) -> str:
 
 
 def _numbers(replayed: Replayed) -> Table:
-    """Every element: the layer, the element, each side's number, the bound of the subject."""
+    """Every element: the layer, the element, each side's number, the bound of the subject, and
+    the element's condition: the bound in units of u times the largest number."""
     table = Table(box=None, pad_edge=False)
-    for title in ("element", *replayed.answers, "bound E"):
+    for title in ("element", *replayed.answers, "bound E", "condition"):
         table.add_column(Text(title), overflow="fold")
     for slot in slots_of(replayed.case):
         for at in range(slot.start, slot.stop):
             index = np.unravel_index(at - slot.start, slot.shape)
             name = f"d{slot.letter}_{slot.layer}[{', '.join(str(int(i)) for i in index)}]"
             row = [_number(answer, at) for answer in replayed.answers.values()]
-            table.add_row(Text(name), *row, f"{replayed.bound[at]:.2g}")
+            table.add_row(Text(name), *row, f"{replayed.bound[at]:.2g}", _condition(replayed, at))
     return table
+
+
+def _condition(replayed: Replayed, at: int) -> str:
+    """1e7 says that in float64 an error of 1e-9 is what this net allows."""
+    found = [getattr(answer, "gradient", None) for answer in replayed.answers.values()]
+    sizes = [abs(float(g[at])) for g in found if g is not None and np.isfinite(g[at])]
+    size = UNIT_ROUNDOFF[replayed.case.dtype] * max(sizes, default=0.0)
+    return f"{replayed.bound[at] / size:.2g}" if size else "-"
 
 
 def _number(answer: object, at: int) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from backproof.errors import MissingExtraError, RunFileError
 from backproof.names import VERDICTS
-from backproof.records import CaseLine, PairRecord, ParameterRecord, Run
+from backproof.records import CaseLine, PairRecord, ParameterRecord, Run, condition_of
 from reports.grouping import FIELDS, case_values
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class AgreementRow:
     layer: 1..L   parameter: dW, db (gradients), step_W, step_b (ΔW, Δb)
     element: index of the worst element in its array   value_a, value_b: there
     bound: how far the two may lie apart there (same unit as the values)
+    condition: bound / (u max(|a|, |b|)), how far one rounding may be magnified there
     norm_a, norm_b, norm_difference: Euclidean norms of the array   cosine: between the two
     agree, uninformative, kink, inconclusive, wrong: elements per verdict
     unchecked: elements of which no finite difference was taken
@@ -82,6 +83,7 @@ class AgreementRow:
     value_a: float | None
     value_b: float | None
     bound: float | None
+    condition: float | None
     norm_a: float | None
     norm_b: float | None
     norm_difference: float | None
@@ -191,6 +193,7 @@ def _row(
     counts: dict[str, int],
 ) -> AgreementRow:
     measured: dict[str, Any] = {name: getattr(record, name, None) for name in _NUMBERS}
+    measured["condition"] = None if record is None else condition_of(record, shared["dtype"])
     counted: dict[str, Any] = {name: counts.get(name, 0) for name in COUNTS}
     return AgreementRow(
         row=row,

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from backproof.casefiles import FILE_PREFIX
-from backproof.records import CaseLine, PairRecord, ParameterRecord, Run
+from backproof.records import CaseLine, PairRecord, ParameterRecord, Run, condition_of
 from reports.audit import is_estimate, is_own
 from reports.markup import (
     Markup,
@@ -213,8 +213,8 @@ def _body(run: Run, case: CaseLine, pairs: list[PairRecord], *, opened: bool = F
     detailed = [pair for pair in farthest if pair.parameters]
     return join(
         _fields(case),
-        _side_by_side(pairs),
-        [_parameters(pair, opened=opened and pair is detailed[0]) for pair in detailed],
+        _side_by_side(pairs, case.dtype),
+        [_parameters(pair, case.dtype, opened and pair is detailed[0]) for pair in detailed],
         _reproduction(run, case),
     )
 
@@ -239,35 +239,37 @@ def _fields(case: CaseLine) -> Markup:
     )
 
 
-def _side_by_side(pairs: list[PairRecord]) -> Markup:
+def _side_by_side(pairs: list[PairRecord], dtype: str) -> Markup:
     return table(
         "The worst array of each pair, at its worst element",
         ["a × b", "verdict", "where", "value of a", "value of b", *_ERROR_HEADS],
-        [_pair_row(pair) for pair in pairs],
+        [_pair_row(pair, dtype) for pair in pairs],
         class_="numbers",
         label="Numbers side by side",
     )
 
 
-_ERROR_HEADS = ("bound", "error / bound", "ULP")
+# condition: the bound in units of u times the value, so what one rounding may grow to.
+_ERROR_HEADS = ("bound", "error / bound", "ULP", "condition")
 
 
-def _pair_row(pair: PairRecord) -> list[Markup]:
+def _pair_row(pair: PairRecord, dtype: str) -> list[Markup]:
     head, verdict = pair_name(pair.a, pair.b), _verdict(pair.verdict)
     if pair.worst is None:
-        return [head, verdict, tag("td", first_line(pair.failure), colspan=6)]
+        return [head, verdict, tag("td", first_line(pair.failure), colspan=7)]
     worst = pair.worst
     where = join(f"layer {worst.layer} ", tag("code", f"{worst.parameter}{element(worst)}"))
-    return [head, verdict, where, *_values(worst)]
+    return [head, verdict, where, *_values(worst, dtype)]
 
 
-def _values(record: ParameterRecord) -> list[Markup]:
+def _values(record: ParameterRecord, dtype: str) -> list[Markup]:
     return [
         tag("td", repr(record.value_a), class_="num"),
         tag("td", repr(record.value_b), class_="num"),
         tag("td", short(record.bound), class_="num"),
         tag("td", short(record.error_in_bounds), class_="num"),
         tag("td", short(record.error_ulp), class_="num"),
+        tag("td", short(condition_of(record, dtype)), class_="num"),
     ]
 
 
@@ -275,12 +277,12 @@ def _verdict(word: str) -> Markup:
     return tag("td", tag("span", word, class_="off" if word in ("wrong", "error") else False))
 
 
-def _parameters(pair: PairRecord, *, opened: bool) -> Markup:
+def _parameters(pair: PairRecord, dtype: str, opened: bool) -> Markup:
     rows = [
         [
             join(f"layer {record.layer} ", tag("code", record.parameter + element(record))),
             _verdict(record.verdict),
-            *_values(record),
+            *_values(record, dtype),
             tag("td", short(record.norm_a), class_="num"),
             tag("td", short(record.norm_b), class_="num"),
             tag("td", short(record.norm_difference), class_="num"),

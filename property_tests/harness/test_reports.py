@@ -16,7 +16,7 @@ import pytest
 
 from backproof import names, runfile
 from backproof.errors import BackproofError, MissingExtraError, RunFileError
-from backproof.records import PairRecord
+from backproof.records import PairRecord, condition_of
 from property_tests.harness.made_up_runs import (
     SUBJECT,
     hostile_run,
@@ -84,6 +84,31 @@ def test_numbers_read_back_the_same() -> None:
     first = run.cases[int(rows[0]["index"])]
     assert rows[0]["widths"] == "-".join(map(str, first.widths))
     assert rows[0]["activations"] == "/".join(first.activations)
+
+
+def test_the_condition_is_the_bound_in_units_of_u_times_the_value() -> None:
+    run = made_up_run(20)
+    run.details = []
+    rows = rows_of(tables.csv_text(tables.agreement_table(run)))
+    seen = set()
+    for row in rows:
+        u = {"float64": 2.0**-53, "float32": 2.0**-24}[row["dtype"]]
+        size = max(abs(float(row["value_a"])), abs(float(row["value_b"])))
+        assert float(row["condition"]) == float(row["bound"]) / (u * size)
+        seen.add(row["dtype"])
+    assert seen == {"float64", "float32"}  # a single u for both would have been seen
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "bound", "told"),
+    [(2.0, -4.0, 2.0**-50, 2.0), (0.0, 0.0, 1e-300, math.inf), (1.0, 1.0, math.inf, math.nan)],
+)
+def test_a_condition_may_be_infinite_or_none(a: float, b: float, bound: float, told: float) -> None:
+    (line,) = made_up_run(1).results
+    record = next(pair.worst for pair in line.pairs if pair.worst is not None)
+    record = dataclasses.replace(record, value_a=a, value_b=b, bound=bound)
+    found = condition_of(record, "float64")
+    assert found == told or (math.isnan(found) and math.isnan(told))
 
 
 def test_parameters_stand_under_their_case_once() -> None:
