@@ -12,14 +12,10 @@ from pathlib import Path
 from backproof import __version__
 from backproof.cli_grade import add_grade
 from backproof.cli_session import add_test, split
+from backproof.commands import EXIT_CODES, Commands, add_command
 from backproof.errors import BackproofError
 
 INTERRUPTED = 130
-
-_EPILOG = """\
-exit codes: 0 agrees, 1 disagrees, 2 the call or the target is broken,
-3 a promised check is missing, 130 interrupted"""
-
 
 _ADAPTER = "how the implementation is called (default: my_net_adapter.py beside my_net.py)"
 
@@ -46,33 +42,32 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="backproof",
         description="Is this hand-written backprop right, and if not, where?",
-        epilog=_EPILOG,
+        epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"backproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_check(commands)
-    add_test(commands, _EPILOG)
+    add_test(commands)
     _add_init(commands)
     _add_smoke(commands)
-    add_grade(commands, _EPILOG)
+    add_grade(commands)
     _add_verify(commands)
     _add_replay(commands)
     _add_report(commands)
     return parser
 
 
-def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    check = commands.add_parser(
+def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
+    check = add_command(
+        commands,
         "check",
+        _check,
         help="is this implementation right? the first thing that is wrong, on a net for paper",
         description="Climb the ladder: shapes, one layer, scale, each activation and loss, depth, "
         "batch, bias, update, training, extremes. Each answer is held against the exact "
         "derivative; nothing has a tolerance that somebody chose.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    check.set_defaults(command=_check)
     check.add_argument(
         "implementation",
         metavar="X",
@@ -96,46 +91,43 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
 
 
-def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    init = commands.add_parser(
+def _add_init(commands: "Commands[argparse.ArgumentParser]") -> None:
+    init = add_command(
+        commands,
         "init",
+        _init,
         help="a file to begin with, or a proposal how an existing one is called",
         description="Write the article's exercise with its picture, three steps to fill in, and "
         "the solution folded away at its end; or, with --from, the adapter of a program that "
         "exists, as far as it can be inferred: look at it, then try `backproof smoke`.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    init.set_defaults(command=_init)
     init.add_argument("file", nargs="?", type=Path, default=Path("my_net.py"), metavar="FILE",
                       help="what to write (default my_net.py)")  # fmt: skip
     init.add_argument("--from", dest="program", metavar="X", help="propose an adapter for X")
 
 
-def _add_smoke(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    smoke = commands.add_parser(
+def _add_smoke(commands: "Commands[argparse.ArgumentParser]") -> None:
+    smoke = add_command(
+        commands,
         "smoke",
+        _smoke,
         help="does the adapter work? before anything is judged",
         description="Set the weights and read them back, take one step and see whether anything "
         "moved, ask the same twice: what fails here is the adapter's, not the implementation's.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    smoke.set_defaults(command=_smoke)
     smoke.add_argument("implementation", metavar="X", help="as in check")
     smoke.add_argument("--adapter", type=Path, metavar="FILE", help=_ADAPTER)
 
 
-def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    verify = commands.add_parser(
+def _add_verify(commands: "Commands[argparse.ArgumentParser]") -> None:
+    verify = add_command(
+        commands,
         "verify",
+        _verify,
         help="put an implementation on trial before every oracle, over many random cases",
         description="Draw cases, let the implementation and every oracle answer them, compare "
         "within proved rounding bounds, and write run.jsonl, CSV and HTML.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verify.set_defaults(command=_verify)
     verify.add_argument(
         "--impl",
         metavar="FILE[:FUNCTION]",
@@ -193,16 +185,15 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
 
 
-def _add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    replay = commands.add_parser(
+def _add_replay(commands: "Commands[argparse.ArgumentParser]") -> None:
+    replay = add_command(
+        commands,
         "replay",
+        _replay,
         help="one case again, all sides next to each other",
         description="Answer one case again with the implementation and every oracle, and print "
         "their numbers next to each other.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    replay.set_defaults(command=_replay)
     replay.add_argument("token", help="from a report or a log, or a case file (.npz)")
     replay.add_argument("--impl", metavar="FILE[:FUNCTION]", help="as in verify")
     replay.add_argument("--adapter", type=Path, metavar="FILE", help=_ADAPTER)
@@ -215,13 +206,15 @@ def _add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
 
 
-def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    report = commands.add_parser(
+def _add_report(commands: "Commands[argparse.ArgumentParser]") -> None:
+    report = add_command(
+        commands,
         "report",
+        _report,
         help="CSV and HTML again, from a run.jsonl",
         description="Make agreement.csv, summary.csv and index.html from a run.jsonl.",
+        epilog=None,
     )
-    report.set_defaults(command=_report)
     report.add_argument("run", type=Path, help="a run.jsonl, or the folder it stands in")
     report.add_argument(
         "--out", type=Path, metavar="DIR", help="where to write (default: beside the run)"

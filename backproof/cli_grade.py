@@ -3,24 +3,25 @@
 import argparse
 from pathlib import Path
 
+from backproof.commands import EXIT_CODES, Commands, add_command
 from backproof.grades import HINTS
 
 _MOST_JOBS = 256
 
 
-def add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
+def add_grade(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The subcommand, its options and what it starts."""
-    grade = commands.add_parser(
+    grade = add_command(
+        commands,
         "grade",
+        _grade,
         help="a whole class: many submissions, one rubric, a table and a page for each student",
         description="Check every submission below DIR, each in a process of its own, and write "
         "index.html, class.csv, rungs.csv, grades.json and a page per student. What was found out "
         "about a submission is kept and used again while neither it nor what is asked has changed: "
         "after Ctrl-C the same command goes on.",
-        epilog=epilog.replace("0 agrees, 1 disagrees", "0 all are graded"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXIT_CODES.replace("0 agrees, 1 disagrees", "0 all are graded"),
     )
-    grade.set_defaults(command=_grade)
     grade.add_argument("folder", type=Path, metavar="DIR", help="the class")
     grade.add_argument(
         "--rubric", type=Path, required=True, metavar="FILE", help="see examples/rubric.toml"
