@@ -70,14 +70,12 @@ class Child:
         )
         self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Message | Exception | None] = queue.SimpleQueue()
-        self._printed = b""
         self._busy = False
         # Pipes are written and read in a thread: a deadline then holds on every platform, even
         # for a child that never reads, or whose own children keep the pipe open.
         self._talker = threading.Thread(target=self._talk, daemon=True)
-        self._drain = threading.Thread(target=self._keep_last_of_stderr, daemon=True)
+        self._drain = Tail(self._process)
         self._talker.start()
-        self._drain.start()
 
     def ask(
         self, kind: str, fields: dict[str, Any], arrays: Mapping[str, Array], deadline: float
@@ -104,7 +102,7 @@ class Child:
     @property
     def printed(self) -> str:
         """The last 4 kB that the child wrote to stdout or stderr."""
-        return self._printed.decode("utf-8", "replace")
+        return self._drain.text
 
     def close(self) -> None:
         """End the child: kindly if it waits for a question, by force if it does not."""
@@ -135,13 +133,6 @@ class Child:
                 if not isinstance(answer, Message):
                     return
 
-    def _keep_last_of_stderr(self) -> None:
-        stderr = self._process.stderr
-        assert stderr is not None
-        with suppress(OSError), stderr:
-            while chunk := os.read(stderr.fileno(), 2**16):
-                self._printed = (self._printed + chunk)[-_MOST_PRINTED:]
-
     def _line_when_aborted(self) -> str:
         """End an endless loop with SIGABRT: the child's faulthandler then says where it was."""
         if not hasattr(os, "killpg"):
@@ -168,9 +159,27 @@ class Child:
         if code is None:
             what = "closed" if answer is None or isinstance(answer, OSError) else "wrote into"
             return f"it {what} the channel on which the harness hears its answers"
-        if code < 0:
-            return f"the process was ended by {signal_name(-code)}{self._line_of_crash()}"
-        return f"the process ended itself (exit code {code}) instead of answering"
+        return how_it_ended(code) + (self._line_of_crash() if code < 0 else "")
+
+
+class Tail(threading.Thread):
+    """Keeps the last 4 kB of what a process writes to stderr, until that ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._stderr, self._kept = process.stderr, b""
+        self.start()
+
+    @property
+    def text(self) -> str:
+        return self._kept.decode("utf-8", "replace")
+
+    def run(self) -> None:
+        stderr = self._stderr
+        assert stderr is not None
+        with suppress(OSError), stderr:
+            while chunk := os.read(stderr.fileno(), 2**16):
+                self._kept = (self._kept + chunk)[-_MOST_PRINTED:]
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -180,6 +189,13 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
+
+
+def how_it_ended(code: int) -> str:
+    """A process that is gone, by its exit code."""
+    if code < 0:
+        return f"the process was ended by {signal_name(-code)}"
+    return f"the process ended itself (exit code {code}) instead of answering"
 
 
 def signal_name(number: int) -> str:

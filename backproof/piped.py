@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from backproof.child import ENVIRONMENT, Died, end_group, signal_name
+from backproof.child import ENVIRONMENT, Died, Tail, end_group, how_it_ended
 from backproof.json_lines import MOST_LINE_BYTES, quoted, stop
 
-_MOST_PRINTED = 4096
 _MOST_WAITING = 8  # answers to nothing that are kept; the pipe then fills up and holds the program
 
 
@@ -49,16 +48,15 @@ class PipedProgram:
         self.memory_limited = _limit(self._process.pid, memory)
         self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Said | str] = queue.SimpleQueue()  # str: the end, and how
-        self._printed, self._begun = b"", bytearray()
+        self._begun = bytearray()
         self._busy = self._unread = self._greeted = False
         # A thread per pipe: a deadline then holds on every platform, even for a program that
         # never reads, or whose own children keep a pipe open.
-        self._threads = [
-            threading.Thread(target=target, daemon=True)
-            for target in (self._write, self._listen, self._keep_last_of_stderr)
-        ]
-        for thread in self._threads:
+        threads = [threading.Thread(target=t, daemon=True) for t in (self._write, self._listen)]
+        for thread in threads:
             thread.start()
+        self._tail = Tail(self._process)
+        self._threads = [*threads, self._tail]
 
     def ask(self, line: bytes, deadline: float) -> Said:
         """Write a line and wait for one, `deadline` seconds at most.
@@ -88,7 +86,7 @@ class PipedProgram:
     @property
     def printed(self) -> str:
         """The last 4 kB on stderr."""
-        return self._printed.decode("utf-8", "replace")
+        return self._tail.text
 
     def close(self) -> None:
         """End the program: kindly if it waits for a question, by force if it does not."""
@@ -115,7 +113,7 @@ class PipedProgram:
         self._busy = True
         self.close()
         if code is not None:  # but something of it holds the pipe
-            return Died("crashed", self._last_words(_how_it_ended(code)))
+            return Died("crashed", self._last_words(how_it_ended(code)))
         why = ""
         if begun:
             why = f"; it wrote {_text(begun)} and no end of the line"
@@ -129,7 +127,7 @@ class PipedProgram:
         if how == _TOO_LONG:
             return self.out_of_step(how)
         try:
-            how = _how_it_ended(self._process.wait(timeout=1))
+            how = how_it_ended(self._process.wait(timeout=1))
         except subprocess.TimeoutExpired:
             pass  # it lives, and has closed a pipe
         self.close()
@@ -169,13 +167,6 @@ class PipedProgram:
                     return None
         return self._answers.put(_CLOSED.format("stdout"))
 
-    def _keep_last_of_stderr(self) -> None:
-        stderr = self._process.stderr
-        assert stderr is not None
-        with suppress(OSError), stderr:
-            while chunk := os.read(stderr.fileno(), 2**16):
-                self._printed = (self._printed + chunk)[-_MOST_PRINTED:]
-
 
 _TOO_LONG = f"it wrote a line of more than {MOST_LINE_BYTES} bytes"
 _CLOSED = "it closed its {} and went on running"
@@ -183,12 +174,6 @@ _CLOSED = "it closed its {} and went on running"
 
 def _text(line: bytes) -> str:
     return quoted(line[:400].decode("utf-8", "replace"))
-
-
-def _how_it_ended(code: int) -> str:
-    if code < 0:
-        return f"the process was ended by {signal_name(-code)}"
-    return f"the process ended itself (exit code {code}) instead of answering"
 
 
 def _limit(pid: int, memory: int | None) -> bool:
