@@ -111,15 +111,20 @@ UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 
 def condition_of(record: ParameterRecord, dtype: str) -> float:
-    """How far one rounding may be magnified in this element: bound / (u max(|a|, |b|)).
+    """How far one rounding may be magnified in the worst element: see `condition`."""
+    return condition(record.bound, max(abs(record.value_a), abs(record.value_b)), dtype)
 
-    The bound with every u set to 1, beside the value: 1e7 says that 1e-9 is what this net allows in
-    float64. NaN where there is no bound, infinite for a zero.
+
+def condition(bound: float, size: float, dtype: str) -> float:
+    """bound / (u size), the bound with every u set to 1 beside the value.
+
+    1e7 says that 1e-9 is what this net allows in float64. NaN where there is no bound, infinite
+    for a zero.
     """
-    size = UNIT_ROUNDOFF[dtype] * max(abs(record.value_a), abs(record.value_b))
-    if not math.isfinite(record.bound) or math.isnan(size):
+    size *= UNIT_ROUNDOFF[dtype]
+    if not math.isfinite(bound) or math.isnan(size):
         return math.nan
-    return record.bound / size if size else (math.inf if record.bound else math.nan)
+    return bound / size if size else (math.inf if bound else math.nan)
 
 
 @dataclass(frozen=True)

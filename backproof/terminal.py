@@ -18,7 +18,7 @@ from rich.text import Text
 
 from backproof import names
 from backproof.gradients import Failure, slots_of
-from backproof.records import UNIT_ROUNDOFF, CaseLine, PairRecord, ResultLine, Run
+from backproof.records import CaseLine, PairRecord, ResultLine, Run, condition
 from backproof.replayed import Replayed
 from backproof.sentences import place, sentence, shape_of
 
@@ -245,8 +245,8 @@ def _condition(replayed: Replayed, at: int) -> str:
     """1e7 says that in float64 an error of 1e-9 is what this net allows."""
     found = [getattr(answer, "gradient", None) for answer in replayed.answers.values()]
     sizes = [abs(float(g[at])) for g in found if g is not None and np.isfinite(g[at])]
-    size = UNIT_ROUNDOFF[replayed.case.dtype] * max(sizes, default=0.0)
-    return f"{replayed.bound[at] / size:.2g}" if size else "-"
+    size = max(sizes, default=0.0)
+    return f"{condition(replayed.bound[at], size, replayed.case.dtype):.2g}" if size else "-"
 
 
 def _number(answer: object, at: int) -> str:

@@ -26,8 +26,17 @@ def write_reports(run: Run, folder: Path) -> list[Path]:
         "summary.csv": tables.csv_text(tables.table_of(tables.SummaryRow, summary)),
         "index.html": html.page(run, summary),
     }
+    return write_all(folder, texts)
+
+
+def write_all(folder: Path, texts: dict[str, str]) -> list[Path]:
+    """Write each text under its name, "index.html" or "students/anna.html", below the folder.
+
+    Raises BackproofError where that is impossible; each file is whole or as it was before.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for place in {(folder / name).parent for name in texts}:
+            place.mkdir(parents=True, exist_ok=True)
         return [_write_whole(folder / name, text) for name, text in texts.items()]
     except OSError as error:
         raise BackproofError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from backproof.grades import STATUSES, ClassGrades, Grade, RungGrade, points_text
 from backproof.rubric import FOLLOW_THROUGH
 from reports.grade_tables import RungRow
-from reports.html import document
+from reports.html import document, section
 from reports.markup import (
     Markup,
     counted,
@@ -50,15 +50,7 @@ def class_page(found: ClassGrades, rows: Sequence[RungRow]) -> str:
             class_="agrees",
         ),
         _facts(found),
-        [
-            tag(
-                "section",
-                tag("h2", tag("span", str(number), class_="number"), " ", name, id=anchor),
-                content,
-                aria_labelledby=anchor,
-            )
-            for number, (anchor, name, content) in enumerate(sections, 1)
-        ],
+        [section(number, *each) for number, each in enumerate(sections, 1)],
         _footer(),
     )
     return document(f"{found.rubric.title} · backproof", body)

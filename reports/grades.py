@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from backproof.errors import BackproofError
 from backproof.grades import ClassGrades
-from reports import _write_whole, tables
+from reports import tables, write_all
 from reports.class_page import class_page
 from reports.grade_tables import RungRow, class_table, rung_rows
 from reports.student_page import student_page
@@ -25,11 +24,4 @@ def write_grades(found: ClassGrades, folder: Path, hints: str) -> list[Path]:
     texts |= {
         f"students/{grade.page}.html": student_page(found, grade, hints) for grade in found.grades
     }
-    try:
-        (folder / "students").mkdir(parents=True, exist_ok=True)
-        return [_write_whole(folder / name, text) for name, text in texts.items()]
-    except OSError as error:
-        raise BackproofError(
-            f"the reports cannot be written into {folder} ({error.strerror or error}); "
-            "make room or choose another --out."
-        ) from None
+    return write_all(folder, texts)

@@ -43,7 +43,7 @@ def page(run: Run, summary: list[SummaryRow]) -> str:
         ),
         banners(run, found),
         _contents(sections),
-        [_section(number, *section) for number, section in enumerate(sections, 1)],
+        [section(number, *each) for number, each in enumerate(sections, 1)],
         _footer(),
     )
     return document(title(run, found), body)
@@ -72,7 +72,8 @@ def _contents(sections: list[tuple[str, str, Markup]]) -> Markup:
     return tag("nav", tag("ol", links), aria_label="Contents")
 
 
-def _section(number: int, anchor: str, name: str, content: Markup) -> Markup:
+def section(number: int, anchor: str, name: str, content: Markup) -> Markup:
+    """A numbered part of a page, with the anchor that links lead to."""
     heading = tag("h2", tag("span", str(number), class_="number"), " ", name, id=anchor)
     return tag("section", heading, content, aria_labelledby=anchor)
 
