@@ -66,7 +66,6 @@ class CheckResult:
     parameters: tuple[ParameterRecord, ...] = ()
     judged_by: str = ""
     cases: int = 0
-    traceback: str = ""
     printed: str = ""
 
 

@@ -52,7 +52,7 @@ def _message(result: CheckResult) -> str:
 
 def _details(result: CheckResult) -> str:
     shape = "" if result.case is None else f"{result.case.token}  {shape_of(result.case)}"
-    return "\n".join(filter(None, [result.check.asks, shape, result.traceback, result.printed]))
+    return "\n".join(filter(None, [result.check.asks, shape, result.printed]))
 
 
 def _text(text: str) -> str:

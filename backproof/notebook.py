@@ -145,9 +145,8 @@ def _first(first: CheckResult, replay: str) -> Iterator[str]:
         command = escape(replay.format(token=first.case.token))
         yield f'<p><code>{command}</code><br><span class="quiet">'
         yield f"{escape(shape_of(first.case))}</span></p>"
-    told = "\n".join(filter(None, (first.traceback, first.printed)))
-    if told:
-        yield f"<pre>{escape(told)}</pre>"
+    if first.printed:
+        yield f"<pre>{escape(first.printed)}</pre>"
 
 
 def _rungs(checked: Checked) -> Iterator[tuple[str, str]]:

@@ -74,9 +74,8 @@ class Live:
         if first.case is not None:
             command = self._replay.format(token=first.case.token)
             self.say(f"    {command}    ({shape_of(first.case)})")
-        for text in (first.traceback, first.printed):
-            for line in text.splitlines()[-6:]:
-                self.say(f"    | {line}")
+        for line in first.printed.splitlines()[-6:]:
+            self.say(f"    | {line}")
 
 
 def headline(checked: Checked) -> str:

@@ -3,22 +3,24 @@
 import argparse
 import json
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from backproof import junit
 from backproof.checked import Checked
 from backproof.conventions import Factor
 from backproof.errors import BackproofError
+from backproof.runfile import plain
 from backproof.settings import NAME, Settings, frozen, settings_for
 from backproof.terminal import Screen
 from backproof.terminal_check import Live
 from property_tests import check_run
+from property_tests.sides import names_in
 
 
 def run(options: argparse.Namespace) -> int:
     """Check one implementation; the exit code."""
-    oracles = _names(options.oracles)
+    oracles = _witnesses(options.oracles)
     request = check_run.Request(
         spec=options.implementation,
         adapter=options.adapter,
@@ -36,10 +38,9 @@ def run(options: argparse.Namespace) -> int:
     return checked.exit_code
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    return () if text == "none" else tuple(name.strip() for name in text.split(","))
+def _witnesses(text: str | None) -> list[str] | None:
+    """Names with commas; none for nobody, None for all that are installed."""
+    return [] if text == "none" else names_in(text)
 
 
 def _file_of(spec: str) -> Path | None:
@@ -66,21 +67,10 @@ def replay_of(spec: str, adapter: Path | None = None) -> str:
 
 def _write(options: argparse.Namespace, checked: Checked) -> None:
     if options.json is not None:
-        text = json.dumps(_without_infinities(asdict(checked)), indent=1, ensure_ascii=False)
+        text = json.dumps(plain(checked), indent=1, ensure_ascii=False)
         _to(options.json, text + "\n", "--json")
     if options.junit is not None:
         _to(options.junit, junit.text_of(checked), "--junit")
-
-
-def _without_infinities(value: object) -> object:
-    """JSON has no NaN and no infinity: they become the strings that run.jsonl has."""
-    if isinstance(value, dict):
-        return {key: _without_infinities(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_infinities(each) for each in value]
-    if isinstance(value, float) and value - value != 0:
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def _to(path: Path, text: str, option: str) -> None:

@@ -88,8 +88,7 @@ def _notes(
     request: Request, target: Target, climb: Climb, widened: dict[str, str]
 ) -> tuple[str, ...]:
     notes = [] if request.function is None else [NOT_ISOLATED]
-    if climb.trial.not_exactly:
-        notes.append(f"judged by the rounding bound alone: {climb.trial.not_exactly}")
+    notes += climb.trial.notes
     if not target.memory_limited and request.function is None:
         notes.append("its memory is not limited: this platform cannot")
     notes += [f"{name}: {said}" for name, said in widened.items()]
@@ -140,14 +139,14 @@ def _told(claimed: Sequence[object], everything: Sequence[object]) -> tuple[str,
 
 
 def witnesses(
-    cases: list[Case], names: tuple[str, ...] | None, show: Callable[[str, str], None]
+    cases: list[Case], names: Sequence[str] | None, show: Callable[[str, str], None]
 ) -> dict[str, str]:
     """What each oracle says of the exact answers that the program was judged by.
 
-    names: () for none, None for those that are installed   show: told of each as soon as it is
+    names: empty for none, None for those that are installed   show: told of each as soon as it is
         there, the fastest first
     """
-    if names == () or not cases:
+    if not cases or (names is not None and not names):
         return {}
     wanted = names if names is not None else ORACLES[::-1]
     said = dict[str, str]()

@@ -56,9 +56,8 @@ class Climb:
             if rung.id == "linear":
                 self._find_factor()
             below = next((self._broken[id] for id in rung.stands_on if id in self._broken), "")
-            claimed = {q.check.id for q in rung.asks(self.nets.whole) if q.cases}
             for question in self._questions(rung):
-                if not question.cases and question.check.id in claimed:
+                if not question.cases and self._was_claimed(rung, question):
                     question = replace(question, blocked=", ".join(self._left_out))
                 result = _blocked(question, below) or self._asked(question)
                 yield result
@@ -71,6 +70,11 @@ class Climb:
             if self.nets is not nets:  # something broke on this rung
                 nets, questions = self.nets, list(rung.asks(self.nets))
             yield questions[at]
+
+    def _was_claimed(self, rung: Rung, question: Question) -> bool:
+        """Whether it would have cases if nothing had been left out."""
+        whole = rung.asks(self.nets.whole) if self._left_out else ()
+        return any(asked.check.id == question.check.id and asked.cases for asked in whole)
 
     def _asked(self, question: Question) -> CheckResult:
         if not question.cases:

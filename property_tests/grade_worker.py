@@ -101,8 +101,7 @@ def _checked(
     job: Job, climb: Climb, results: tuple[CheckResult, ...], widened: dict[str, str]
 ) -> Checked:
     target, notes = climb.target, [f"{name}: {said}" for name, said in widened.items()]
-    if climb.trial.not_exactly:
-        notes.append(f"judged by the rounding bound alone: {climb.trial.not_exactly}")
+    notes += climb.trial.notes
     return Checked(
         name=target.name,
         target=job.path,

@@ -14,7 +14,9 @@ from typing import Any
 
 from backproof.case import Case
 from backproof.checked import Check
+from oracles.bound_tables import KINKED
 from property_tests.nets import LARGE_RATE, ROWS, Nets
+from property_tests.space import ON_PROBABILITIES
 
 VERSION = "1"
 
@@ -197,9 +199,6 @@ def _training(nets: Nets) -> Iterator[Question]:
     )
 
 
-# Losses that divide by a probability: in a tail, or at large integers, right code has no answer.
-_DIVIDING = ("binary_cross_entropy", "cross_entropy")
-_KINKED = ("relu", "leaky_relu")
 _EXTREMES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("integers", "must", "small integers, where no float rounds", {"regime": "integers"}),
     ("zeros", "must", "zeros and ties: any slope at a kink is right", {"regime": "zeros"}),
@@ -211,10 +210,11 @@ _EXTREMES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
 
 
 def _extremes(nets: Nets) -> Iterator[Question]:
-    dividing = [pair for pair in nets.endings if pair[1] in _DIVIDING]
+    # In a tail, or at large integers, a loss that divides by a probability has no answer.
+    dividing = [pair for pair in nets.endings if pair[1] in ON_PROBABILITIES]
     all_divide = len(dividing) == len(nets.endings)
     others = nets if all_divide else nets.without(*dividing)
-    for name in _KINKED:
+    for name in KINKED:
         if name in nets.claims.hidden:
             yield Question(
                 Check(f"extremes.{name}_at_0", f"{name} at 0: any slope between its two is right"),

@@ -115,7 +115,7 @@ class Nets:
         rates = claims.alphas or ((LARGE_RATE,) if self.moves else (1.0,))
         return {
             "reduction": claims.reductions[0],
-            "bias": next(bias for bias in claims.biases),
+            "bias": claims.biases[0],
             "alpha": rates[0],
             "slope": claims.slopes[0],
             "dtype": claims.dtypes[0],

@@ -11,8 +11,8 @@ from oracles.elementary import as_measured
 from property_tests import outcome
 from property_tests.gathering import case_named
 from property_tests.judging import judge_answers
-from property_tests.sides import oracles_named
-from property_tests.verification import names_in, subject_seat
+from property_tests.sides import names_in, oracles_named
+from property_tests.verification import subject_seat
 
 
 def replay(

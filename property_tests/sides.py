@@ -89,6 +89,19 @@ ORACLES: dict[str, Callable[[], Side]] = {
 }
 
 
+def names_in(text: str | None) -> list[str] | None:
+    """The names of a list with commas; None for none given.
+
+    Raises BackproofError for an empty list.
+    """
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise BackproofError("`--oracles` is empty; leave it out to have all that are installed.")
+    return names
+
+
 def oracles_named(names: Sequence[str] | None) -> tuple[list[Seat], dict[str, str]]:
     """The witnesses, and the missing ones with the command that installs them.
 

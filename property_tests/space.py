@@ -95,7 +95,7 @@ _MOST_UNSATURATED = 2
 # Losses that divide by a probability: where it is rounded to 0 or 1, right code has no answer. The
 # numbers of `saturated` and `integers`, and of `fractions` in deep nets, are so large that they
 # seldom have one. (A user's own case may be as large as they like: the bound says what is lost.)
-_ON_PROBABILITIES = ("binary_cross_entropy", "cross_entropy")
+ON_PROBABILITIES = ("binary_cross_entropy", "cross_entropy")
 
 
 def _octaves(most: int) -> tuple[int, ...]:
@@ -258,7 +258,7 @@ def _up_to(field: str, options: Sequence[int], most: int) -> Sequence[int]:
 
 
 def _regimes(loss: str, depth: int) -> Sequence[str]:
-    if loss not in _ON_PROBABILITIES:
+    if loss not in ON_PROBABILITIES:
         return REGIMES
     large = ("saturated", "integers", *(() if depth == 1 else ("fractions",)))
     return tuple(regime for regime in REGIMES if regime not in large)

@@ -76,6 +76,13 @@ class Trial:
         self.target, self.factor = target, factor
         self.not_exactly = ""
 
+    @property
+    def notes(self) -> list[str]:
+        """What somebody should know who reads the verdict."""
+        if not self.not_exactly:
+            return []
+        return [f"judged by the rounding bound alone: {self.not_exactly}"]
+
     def of(self, case: Case) -> Found:
         """Ask, and judge the answer."""
         answer = self.target.gradients(case)

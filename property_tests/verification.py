@@ -24,7 +24,7 @@ from property_tests.campaign import Docket, case_line, conduct, hash_of
 from property_tests.gathering import Gathered, cases_from, gathered
 from property_tests.interruption import Interruption
 from property_tests.judging import Seat, pairs_of, promised_pairs
-from property_tests.sides import REFERENCE, oracles_named, reference_seat
+from property_tests.sides import REFERENCE, names_in, oracles_named, reference_seat
 from property_tests.space import EVERYTHING, Claims
 
 
@@ -106,19 +106,6 @@ def verify(plan: Plan, screen: Screen) -> tuple[Run, list[Path]]:
             f"interrupted while CSV and HTML were written; the run is whole, and "
             f"`backproof report {plan.out}` makes them."
         ) from None
-
-
-def names_in(text: str | None) -> list[str] | None:
-    """The names of a list with commas; None for none given.
-
-    Raises BackproofError for an empty list.
-    """
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise BackproofError("`--oracles` is empty; leave it out to have all that are installed.")
-    return names
 
 
 def _reports() -> Callable[[Run, Path], list[Path]]:
