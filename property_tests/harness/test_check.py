@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from backproof import cli
-from backproof.checked import Checked, CheckResult
+from backproof.checked import Check, Checked, CheckResult
+from backproof.conventions import Factor
 from backproof.settings import Settings, settings_for
 from backproof.terminal_check import headline
 from property_tests.check_run import Request, check
@@ -159,6 +160,52 @@ def test_a_frozen_factor_is_held(tmp_path: Path) -> None:
     assert checked.first_broken is not None
     assert checked.first_broken.check.id == "linear.layer"
     assert "held by backproof.toml" in checked.conventions["factor"]
+
+
+def test_freeze_writes_what_was_inferred_and_it_is_held_from_then_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "my_net.py"
+    half = EXAMPLE.read_text().replace(
+        "    return dW, db", "    return [W / 2 for W in dW], [b / 2 for b in db]"
+    )
+    target.write_text(half)
+    words = ["check", str(target), "--oracles", "none"]
+    assert cli.main([*words, "--freeze"]) == 0
+    out = capsys.readouterr().out
+    assert "factor: the gradient is 1/2 times the derivative (seen in 3 cases)" in out
+    assert f"wrote {tmp_path / 'backproof.toml'}" in out
+    assert settings_for(target).factor == Factor(two=-1)
+    assert cli.main(words) == 0
+    assert "(held by backproof.toml)" in capsys.readouterr().out
+    target.write_text(EXAMPLE.read_text())  # right, but no longer what was frozen
+    assert cli.main(words) == 1
+    assert cli.main([*words, "--freeze"]) == 2
+    assert "is there already; edit it, or remove it first." in capsys.readouterr().err
+
+
+def result(status: str, level: str = "must") -> CheckResult:
+    return CheckResult(Check("depth.2", "2 layers", level), status)
+
+
+@pytest.mark.parametrize(
+    ("results", "strict", "code"),
+    [
+        ([result("pass")], False, 0),
+        ([result("pass"), result("close")], False, 0),
+        ([result("pass"), result("close")], True, 1),
+        ([result("pass"), result("fail", "should")], False, 0),
+        ([result("pass"), result("fail", "should")], True, 1),
+        ([result("pass"), result("crashed")], False, 1),
+        ([result("pass"), result("xpass")], False, 1),
+        ([result("pass"), result("inconclusive")], False, 3),
+        ([result("pass"), result("inconclusive", "should")], False, 0),
+        ([result("skipped"), result("blocked")], False, 3),  # who claims nothing passes nothing
+        ([], False, 3),
+    ],
+)
+def test_exit_codes(results: list[CheckResult], strict: bool, code: int) -> None:
+    assert Checked("net", "net.py", "", {}, {}, tuple(results), "1", strict).exit_code == code
 
 
 @pytest.mark.parametrize(
