@@ -277,3 +277,29 @@ def test_the_recipes_name_files_that_exist() -> None:
 def test_a_recipe_with_a_file_that_is_gone_is_seen() -> None:
     text = "see `noxfile.py`, `property_tests/harness/`, `oracles/gone.py` and `reports/x_*.py`"
     assert missing_files(text) == ["oracles/gone.py", "reports/x_*.py"]
+
+
+# The map in CONTRIBUTING.md.
+
+ROOMS = ("backproof", "property_tests")
+
+
+def lost_rooms(text: str) -> list[str]:
+    """Modules that the map names and the tree has not."""
+    start = text.index("## Which file to open")
+    rows = [line.split("|")[2:4] for line in text[start:].split("\n## ")[0].splitlines()]
+    named = [
+        f"{room}/{name}.py"
+        for cells in rows
+        if len(cells) == 2
+        for room, cell in zip(ROOMS, cells, strict=True)
+        for name in re.findall(r"`([a-z_*]+)`", cell)
+    ]
+    assert len(named) > 60, "the map was not read"
+    return [name for name in named if not list(ROOT.glob(name))]
+
+
+def test_the_map_names_files_that_there_are() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert lost_rooms(text) == []
+    assert lost_rooms(text.replace("`ladder`", "`stairs`")) == ["property_tests/stairs.py"]
