@@ -22,8 +22,7 @@ C u, which `elementary.py` measures on the machine that runs; flushing of subnor
 inputs exact (`Case` refuses subnormals).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -33,7 +32,18 @@ from backproof.errors import BackproofError
 from backproof.gradients import Vector, flat
 from oracles.bound_blocks import Block, Layers, Places, blocks_of
 from oracles.bound_kinks import Between, Slopes, backward_both_ways
-from oracles.bound_losses import DELTAS, Output, WithError, g, over_rows, product
+from oracles.bound_losses import (
+    DELTAS,
+    SOFTMAX_DELTAS,
+    Output,
+    Sized,
+    WithError,
+    g,
+    over_rows,
+    product,
+    sized,
+    softmax,
+)
 from oracles.bound_tables import (
     FAMILIES,
     KINKED,
@@ -64,8 +74,7 @@ class Reach(NamedTuple):
     units: int
 
 
-@dataclass(frozen=True, eq=False)
-class Bound:
+class Bound(NamedTuple):
     """How far any right implementation of a family may lie from the exact gradient of one case.
 
     gradient: (P,) E with undecided kinks resolved as the witness did; infinite: nothing is certain
@@ -110,8 +119,7 @@ def _with_reach(bound: Bound, reach: Reach) -> Bound:
     low, high = np.where(known, reach.low, -np.inf), np.where(known, reach.high, np.inf)
     with np.errstate(all="ignore"):
         apart = _finished(high - low + 3.0 * reach.E)
-    return replace(
-        bound,
+    return bound._replace(
         gradient_kink=np.maximum(bound.gradient, apart),
         reach=Reach(low, high, np.maximum(bound.gradient, reach.E), reach.units),
     )
@@ -163,20 +171,20 @@ def _by_case(cases: Sequence[Case], one_pass: Callable[[Block], Sequence[Found]]
 def _forward_and_backward(block: Block, family: Family) -> list[Passed]:
     """The witness' forward and backward pass, with an E beside every value."""
     layers = _forward(block, family, kink=False)
-    z, Ez, *row = _of_outputs(block, layers[:6])
-    at_output = F3_output_deltas(block, family, (z, Ez), Row(*row))
+    row = Row(*_of_outputs(block, (layers.o, layers.Eo, layers.s, layers.Es)))
+    at_output = F3_output_deltas(block, family, layers.Z, row)
     gradient, E = layers.gradient, layers.E
     D = _part(at_output, slice(0))
     for layer in range(block.depth, 0, -1):
         alive = block.alive[layer]
         # The cases whose output this layer is join those that come from above.
-        D = _joined(D, _part(at_output, slice(block.alive[layer + 1], alive)))
+        joined = sized(_joined(D, _part(at_output, block.ends(layer))))
         precision = block.precision.of(slice(alive))
-        dW, db = F5_gradients(layers.outputs(layer - 1, alive), D, block.n[:alive], precision)
+        dW, db = F5_gradients(layers.outputs[layer - 1], joined, block.n[:alive], precision)
         gradient[:alive, layer - 1, :-1], E[:alive, layer - 1, :-1] = dW
         gradient[:alive, layer - 1, -1:], E[:alive, layer - 1, -1:] = db
         if layer > 1:
-            G = F6_outputs_below(D, block.W(layer), block.fan_out(layer), precision)
+            G = F6_outputs_below(joined, block.W(layer), block.fan_out(layer), precision)
             delta = F4_delta(G, layers.slopes(layer - 1, alive), precision)
             D = _real(delta, block.neurons[layer - 1][:alive])
     vectors = block.unpadded(gradient), block.unpadded(E, _finished), layers.counts()
@@ -188,14 +196,14 @@ def _both_ways(block: Block, family: Family) -> list[Reach]:
     layers = _forward(block, family, kink=True)
     either = layers.undecided
     slopes = Slopes(
-        np.where(either, _lower_slopes(block), layers.s),
+        np.where(either, block.slope, layers.s),
         np.where(either, 1.0, layers.s),
         np.where(either, 0.0, layers.Es),
     )
-    z, Ez, o, Eo, low, high, Es = _of_outputs(block, (*layers[:4], *slopes))
-    lower = higher = F3_output_deltas(block, family, (z, Ez), Row(o, Eo, low, Es))
+    o, Eo, low, high, Es = _of_outputs(block, (layers.o, layers.Eo, *slopes))
+    lower = higher = F3_output_deltas(block, family, layers.Z, Row(o, Eo, low, Es))
     if (low != high).any():
-        higher = F3_output_deltas(block, family, (z, Ez), Row(o, Eo, high, Es))
+        higher = F3_output_deltas(block, family, layers.Z, Row(o, Eo, high, Es))
     D = Between(
         np.minimum(lower[0], higher[0]),
         np.maximum(lower[0], higher[0]),
@@ -206,27 +214,21 @@ def _both_ways(block: Block, family: Family) -> list[Reach]:
     return list(map(Reach, *vectors, layers.counts()))
 
 
-def _lower_slopes(block: Block) -> Array:
-    """(L + 1, K, 1, 1): slopes below zero of layers with a kink; of others they have no meaning."""
-    slopes = np.zeros((block.depth + 1, len(block.cases), 1, 1))
-    for own, activations in zip(slopes, block.activations, strict=True):
-        if "leaky_relu" in activations:
-            leaky = activations["leaky_relu"]
-            own[leaky] = block.slope[leaky]
-    return slopes
-
-
 def _forward(block: Block, family: Family, *, kink: bool) -> Layers:
     found = Layers.of(block)
     for layer in range(1, block.depth + 1):
         alive = block.alive[layer]
         terms = block.fan_in(layer) + block.biased[:alive]
-        O, precision = found.outputs(layer - 1, alive), block.precision.of(slice(alive))
+        O = sized((found.o[layer - 1, :alive], found.Eo[layer - 1, :alive]))
+        found.outputs.append(O)
+        precision = block.precision.of(slice(alive))
         Z = F1_weighted_sum(O, block.W(layer), block.b(layer), terms, precision)
         units = block.units(layer)
-        row, signs = F2_activated(block, units, Z, family, kink)
-        found.z[layer, :alive], found.Ez[layer, :alive] = Z
-        for values, array in zip((*row, signs), found[2:7], strict=True):
+        box = _box_of_units(block, layer, units, Z, family, kink)
+        row, signs = F2_activated(box, units)
+        for values, array in zip(_part(Z, block.ends(layer)), found.Z, strict=True):
+            array[block.ends(layer)] = values
+        for values, array in zip((*row, signs), found.of_units, strict=True):
             units.put(values, array[layer])
     return found
 
@@ -238,45 +240,53 @@ def _of_outputs(block: Block, layers: Sequence[Array]) -> list[Array]:
 
 
 def F1_weighted_sum(
-    O: WithError, W: Array, b: Array, terms: Array, precision: Precision
+    O: Sized, W: Array, b: Array, terms: Array, precision: Precision
 ) -> WithError:
     """Z = O @ W + b: g(terms) (|O_hat||W| + |b|) + EO |W|.
 
     In any order, the bias first, last or as a row of ones (Higham 2002, section 3.1). Each product
     and each sum may underflow.
     """
-    (o, Eo), size, rounding = O, np.abs(W), g(terms, precision)
-    E = (rounding * _top(o, Eo) + Eo) @ size + rounding * np.abs(b)
+    (o, Eo, top), size, rounding = O, np.abs(W), g(terms, precision)
+    E = (rounding * top + Eo) @ size + rounding * np.abs(b)
     return o @ W + b, closed(E + 2.0 * terms * precision.eta, precision)
 
 
-def F2_activated(
-    block: Block, units: Places, Z: WithError, family: Family, kink: bool
-) -> tuple[Row, Mask]:
-    """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and where signs are undecided.
+def _box_of_units(
+    block: Block, layer: int, units: Places, Z: WithError, family: Family, kink: bool
+) -> Box:
+    """(M, 1, 1), for the neurons of one layer."""
+    precision, slope = block.precision.of_each(units.cases), block.slope[layer]
+    return Box(
+        units.of(Z[0]), units.of(Z[1]), precision, slope.take(units.cases, axis=0), family, kink
+    )
 
-    All (M, 1, 1), for the neurons of one layer.
-    """
-    z, E = units.of(Z[0]), units.of(Z[1])
-    precision, slope = block.precision.of_each(units.cases), block.slope.take(units.cases, axis=0)
-    rows, signs = [], np.zeros(z.shape, dtype=bool)
+
+def F2_activated(box: Box, units: Places) -> tuple[Row, Mask]:
+    """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and where signs are undecided."""
+    rows, signs = [], np.zeros(box.z.shape, dtype=bool)
     for name, own in units.pieces.items():
-        box = Box(z[own], E[own], precision.of(own), slope[own], family, kink)
-        rows.append(row_of(name, box))
+        piece = box.of(own)
+        rows.append(row_of(name, piece))
         if name in KINKED:
-            signs[own] = undecided(box)
+            signs[own] = undecided(piece)
     o, Eo, s, Es = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-    return Row(o, closed(Eo, precision), s, closed(Es, precision)), signs
+    return Row(o, closed(Eo, box.precision), s, closed(Es, box.precision)), signs
 
 
 def F3_output_deltas(block: Block, family: Family, Z: Sequence[Array], row: Row) -> WithError:
     """delta of every case's output layer by the functions of `bound_losses.py`."""
     D, ED = np.zeros((2, *block.Y.shape))
     for places in block.output_places():
-        deltas = [
-            DELTAS[out.loss, softmax](out)
-            for softmax, out in _outputs(block, places, family, Z, row)
-        ]
+        whole = _outputs(block, places, family, Z, row)
+        if places.m == 1:
+            deltas = [DELTAS[loss](whole.of(own, loss)) for (loss, _), own in places.pieces.items()]
+        else:
+            p = softmax(whole)
+            deltas = [
+                SOFTMAX_DELTAS[key](whole.of(own, key[0]), p.of(own))
+                for key, own in places.pieces.items()
+            ]
         neurons = places.of(block.output_neurons)
         for parts, array in zip(zip(*deltas, strict=True), (D, ED), strict=True):
             places.put(np.where(neurons, np.concatenate(parts), 0.0), array)
@@ -285,32 +295,24 @@ def F3_output_deltas(block: Block, family: Family, Z: Sequence[Array], row: Row)
 
 def _outputs(
     block: Block, places: Places, family: Family, Z: Sequence[Array], row: Row
-) -> Iterator[tuple[bool, Output]]:
-    """Piece by piece, with whether the output activation is a softmax."""
-    padded = (*Z, *row, block.Y, block.output_neurons)
+) -> Output:
+    """Of all cases that are in these places, whatever their loss."""
+    z, E, o, Eo, s, Es, Y, neurons = map(places.of, (*Z, *row, block.Y, block.output_neurons))
     per_case = (block.output_width, block.factor, block.roundings)
-    arrays = [places.of(array) for array in padded]
-    numbers = [number.take(places.cases, axis=0) for number in per_case]
-    precision = block.precision.of_each(places.cases)
-    for (loss, softmax), own in places.pieces.items():
-        z, E, o, Eo, s, Es, Y, neurons = (array[own] for array in arrays)
-        width, factor, roundings = (number[own] for number in numbers)
-        yield (
-            softmax,
-            Output(
-                loss=loss,
-                Z=z,
-                EZ=E,
-                row=Row(o, Eo, s, Es),
-                Y=Y,
-                neurons=neurons,
-                width=width,
-                factor=factor,
-                roundings=roundings,
-                precision=precision.of(own),
-                family=family,
-            ),
-        )
+    width, factor, roundings = (number.take(places.cases, axis=0) for number in per_case)
+    return Output(
+        loss="",
+        Z=z,
+        EZ=E,
+        row=Row(o, Eo, s, Es),
+        Y=Y,
+        neurons=neurons,
+        width=width,
+        factor=factor,
+        roundings=roundings,
+        precision=block.precision.of_each(places.cases),
+        family=family,
+    )
 
 
 def F4_delta(G: WithError, S: WithError, precision: Precision) -> WithError:
@@ -319,30 +321,27 @@ def F4_delta(G: WithError, S: WithError, precision: Precision) -> WithError:
 
 
 def F5_gradients(
-    O: WithError, D: WithError, n: Array, precision: Precision
+    O: Sized, D: Sized, n: Array, precision: Precision
 ) -> tuple[WithError, WithError]:
     """dW = O^T @ delta and db = its sum over the n rows: like F1, with an error on both sides."""
-    (o, Eo), (d, Ed), rounding = O, D, g(n, precision)
-    top, size, underflow = _top(d, Ed), _top(o, Eo), 2.0 * n * precision.eta
-    turned, Eturned = o.swapaxes(1, 2), (rounding * size + Eo).swapaxes(1, 2)
-    E_W = Eturned @ top + size.swapaxes(1, 2) @ Ed
-    E_b = over_rows(rounding * top + Ed)
+    (o, Eo, size), (d, Ed, top) = (_turned(array) for array in O), D
+    each, underflow = g(n, precision) * top + Ed, 2.0 * n * precision.eta
+    E_W, E_b = size @ each + Eo @ top, over_rows(each)
     return (
-        (turned @ d, closed(E_W + underflow, precision)),
+        (o @ d, closed(E_W + underflow, precision)),
         (over_rows(d), closed(E_b + underflow, precision)),
     )
 
 
-def F6_outputs_below(D: WithError, W: Array, fan_out: Array, precision: Precision) -> WithError:
+def F6_outputs_below(D: Sized, W: Array, fan_out: Array, precision: Precision) -> WithError:
     """dLoss/dO of the layer below = delta @ W^T: g(m) |D_hat||W|^T + ED |W|^T."""
-    (d, Ed), turned = D, W.swapaxes(1, 2)
-    E = (g(fan_out, precision) * _top(d, Ed) + Ed) @ np.abs(turned)
+    (d, Ed, top), turned = D, _turned(W)
+    E = (g(fan_out, precision) * top + Ed) @ np.abs(turned)
     return d @ turned, closed(E + 2.0 * fan_out * precision.eta, precision)
 
 
-def _top(X: Array, E: Array) -> Array:
-    """At least |X| and every |X_hat|, from the witness' X."""
-    return np.abs(X) + 2.0 * E
+def _turned(X: Array) -> Array:
+    return X.swapaxes(1, 2)
 
 
 def _real(X: WithError, neurons: Mask) -> WithError:

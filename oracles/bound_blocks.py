@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backproof.case import Case
-from oracles.bound_losses import WithError
+from oracles.bound_losses import Sized, WithError
 from oracles.bound_tables import Array, Mask, Precision, precision_of
 
 Rows = NDArray[np.intp]
@@ -25,8 +25,8 @@ Rows = NDArray[np.intp]
 _LEAST = 8  # a smaller box would save arithmetic but make more and smaller blocks
 _MOST_ELEMENTS = 2**15  # of one (K, n, k) array: a handful of these fit into the cache
 
-# softmax is taken together with the loss, from Z.
-_SAME_ROW = {"softmax": "identity"}
+# softmax is taken together with the loss, from Z; relu is a leaky one whose `slope` is 0.
+_SAME_ROW = {"softmax": "identity", "relu": "leaky_relu"}
 # What the squared errors differ in is in `factor` and `roundings`.
 _SAME_DELTA = {("half_squared_error", own): ("mean_squared_error", own) for own in (False, True)}
 
@@ -69,9 +69,10 @@ class Block:
     activations[l], outputs: which rows of the block each name of layer l (1..L), and each pair of
         loss and output activation, concerns
     widths: (K, L + 1), 0 beyond the output   depths: (K,)
-    n, biased (1 or 0), output_width, factor, roundings, slope: (K, 1, 1)
+    n, biased (1 or 0), output_width, factor, roundings: (K, 1, 1)
     factor: dLoss/dO = factor * (O - Y) for a squared error, and likewise for the others
     roundings: how many a right implementation may make in dLoss/dO of a squared error
+    slope: (L + 1, K, 1, 1) below zero, in the dtype of the case; 0 where it is not a leaky_relu's
     """
 
     cases: Sequence[Case]
@@ -97,6 +98,10 @@ class Block:
     @property
     def depth(self) -> int:
         return len(self.activations) - 1
+
+    def ends(self, layer: int) -> slice:
+        """The cases whose output this layer is."""
+        return slice(self.alive[layer + 1], self.alive[layer])
 
     def W(self, layer: int) -> Array:
         """(alive, k, k) of one layer."""
@@ -145,12 +150,12 @@ class Block:
 class Layers(NamedTuple):
     """What the passes of a block find, for the cases that have a layer l, `alive[l]` of them.
 
-    z to undecided: (L + 1, K, n, k), X being O of layer 0; 0 in the padding of o, Eo, s and Es
+    o to undecided: (L + 1, K, n, k), X being O of layer 0; 0 in the padding of o, Eo, s and Es
     undecided: where the sign of z is   gradient, E: laid out as the parameters
+    Z: of every case's output layer, (K, n, k) each
+    outputs[l]: O of layer l for the cases that have one more, as the passes use it twice
     """
 
-    z: Array
-    Ez: Array
     o: Array
     Eo: Array
     s: Array
@@ -158,6 +163,8 @@ class Layers(NamedTuple):
     undecided: Mask
     gradient: Array
     E: Array
+    Z: WithError
+    outputs: list[Sized]
 
     @classmethod
     def of(cls, block: Block) -> "Layers":
@@ -167,19 +174,23 @@ class Layers(NamedTuple):
         block, and giving them again, page by page, took a fifth of the time of all.
         """
         shape, parameters = (block.depth + 1, *block.X.shape), block.parameters.shape
-        passes, undecided = (6, *shape), np.zeros(shape, dtype=bool)
-        memory = np.empty(math.prod(passes) + 2 * math.prod(parameters))
-        z, Ez, *row = memory[: math.prod(passes)].reshape(passes)
-        gradient, E = memory[math.prod(passes) :].reshape(2, *parameters)
-        for padded in row:
+        sizes = [4 * math.prod(shape), 2 * math.prod(parameters), 2 * block.X.size]
+        first, second, _ = itertools.accumulate(sizes)
+        memory = np.empty(sum(sizes))
+        o, Eo, s, Es = memory[:first].reshape(4, *shape)
+        gradient, E = memory[first:second].reshape(2, *parameters)
+        z, Ez = memory[second:].reshape(2, *block.X.shape)
+        for padded in (o, Eo, s, Es):
             for own, alive in zip(padded, block.alive, strict=False):
                 own[:alive] = 0.0
-        o, Eo, s, Es = row
         o[0] = block.X
-        return cls(z, Ez, o, Eo, s, Es, undecided, gradient, E)
+        undecided = np.zeros(shape, dtype=bool)
+        return cls(o, Eo, s, Es, undecided, gradient, E, (z, Ez), [])
 
-    def outputs(self, layer: int, alive: int) -> WithError:
-        return self.o[layer, :alive], self.Eo[layer, :alive]
+    @property
+    def of_units(self) -> Sequence[Array | Mask]:
+        """What F2 finds, neuron by neuron."""
+        return self.o, self.Eo, self.s, self.Es, self.undecided
 
     def slopes(self, layer: int, alive: int) -> WithError:
         return self.s[layer, :alive], self.Es[layer, :alive]
@@ -222,6 +233,7 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
     at_output = widths[np.arange(len(cases)), depths]
     output_neurons = _neurons(rows, at_output, n, k)
     parameters = np.zeros((len(cases), depth, k + 1, k))
+    activations = [{}, *(_by_activation(cases[: alive[l]], l) for l in range(1, depth + 1))]
     filled = _filled(widths, biased, k).reshape(-1).nonzero()[0]
     parameters.reshape(-1)[filled] = _run(_parameters(cases))
     return Block(
@@ -232,7 +244,7 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
         filled=filled,
         alive=alive,
         neurons=neurons,
-        activations=[{}, *(_by_activation(cases[: alive[l]], l) for l in range(1, depth + 1))],
+        activations=activations,
         outputs=_grouped([(case.loss, case.activations[-1] == "softmax") for case in cases]),
         output_neurons=output_neurons,
         widths=widths,
@@ -243,8 +255,7 @@ def _packed(cases: Sequence[Case], n: int, k: int) -> Block:
         output_width=_per_case(at_output),
         factor=_per_case([_factor(case) for case in cases]),
         roundings=_per_case([_roundings(case) for case in cases]),
-        # The slope in the dtype of the case, as every side has it.
-        slope=_per_case([np.dtype(case.dtype).type(case.slope) for case in cases]),
+        slope=_slopes(cases, activations),
     )
 
 
@@ -310,6 +321,16 @@ def _grouped(keys: Sequence[object]) -> dict:  # type: ignore[type-arg]
 def _by_activation(cases: Sequence[Case], layer: int) -> dict[str, Rows]:
     """cases: the deepest first"""
     return _grouped([case.activations[layer - 1] for case in cases])
+
+
+def _slopes(cases: Sequence[Case], activations: Sequence[dict[str, Rows]]) -> Array:
+    """(L + 1, K, 1, 1); every side has them in the dtype of the case."""
+    each = _per_case([np.dtype(case.dtype).type(case.slope) for case in cases])
+    slopes = np.zeros((len(activations), *each.shape))
+    for own, groups in zip(slopes, activations, strict=True):
+        leaky = groups.get("leaky_relu", [])
+        own[leaky] = each[leaky]
+    return slopes
 
 
 def _factor(case: Case) -> float:

@@ -16,13 +16,13 @@ Kept apart, choice and rounding both stay tight: slopes between 0 and 1 two laye
 product between 0 and 1, where a centre with a radius would allow -1/2.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from oracles.bound_blocks import Block
-from oracles.bound_losses import WithError, g, over_rows, product
+from oracles.bound_losses import Sized, g, over_rows, product
 from oracles.bound_tables import Array, Mask, Precision, closed
 
 
@@ -56,19 +56,20 @@ class Slopes(NamedTuple):
 
 
 def backward_both_ways(
-    block: Block, O: Callable[[int, int], WithError], slopes: Slopes, at_output: Between
+    block: Block, O: Sequence[Sized], slopes: Slopes, at_output: Between
 ) -> Between:
     """dLoss/dW and dLoss/db, laid out as the parameters.
 
-    O: of a layer, and of so many cases   slopes: (L + 1, K, n, k)   at_output: delta of the outputs
+    O: of each layer, for the cases that have one more   slopes: (L + 1, K, n, k)
+    at_output: delta of the outputs
     """
     found = Between(*(np.zeros_like(block.parameters) for _ in Between._fields))
     D = at_output.of(slice(0))
     for layer in range(block.depth, 0, -1):
         alive = block.alive[layer]
-        D = _joined(D, at_output.of(slice(block.alive[layer + 1], alive)))
+        D = _joined(D, at_output.of(block.ends(layer)))
         precision = block.precision.of(slice(alive))
-        dW, db = gradients(O(layer - 1, alive), D, block.n[:alive], precision)
+        dW, db = gradients(O[layer - 1], D, block.n[:alive], precision)
         for array, of_W, of_b in zip(found, dW, db, strict=True):
             array[:alive, layer - 1, :-1], array[:alive, layer - 1, -1:] = of_W, of_b
         if layer > 1:
@@ -86,14 +87,13 @@ def delta(G: Between, S: Slopes, precision: Precision) -> Between:
     return Between(ends.min(axis=0), ends.max(axis=0), E)
 
 
-def gradients(O: WithError, D: Between, n: Array, precision: Precision) -> tuple[Between, Between]:
+def gradients(O: Sized, D: Between, n: Array, precision: Precision) -> tuple[Between, Between]:
     """F5: dW = O^T @ delta and db = its sum over the rows."""
-    (o, Eo), top, rounding = O, D.top, g(n, precision)
-    turned, size = o.swapaxes(1, 2), np.abs(o) + 2.0 * Eo
-    E_W = (rounding * size + Eo).swapaxes(1, 2) @ top + size.swapaxes(1, 2) @ D.E
-    E_b = over_rows(rounding * top + D.E)
-    underflow = 2.0 * n * precision.eta
-    up, down = np.maximum(turned, 0.0), np.minimum(turned, 0.0)
+    o, Eo, size = (array.swapaxes(1, 2) for array in O)
+    top, underflow = D.top, 2.0 * n * precision.eta
+    each = g(n, precision) * top + D.E
+    E_W, E_b = size @ each + Eo @ top, over_rows(each)
+    up, down = np.maximum(o, 0.0), np.minimum(o, 0.0)
     return (
         Between(
             up @ D.low + down @ D.high,

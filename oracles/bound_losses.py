@@ -46,17 +46,55 @@ class Output(NamedTuple):
     precision: Precision
     family: Family
 
+    def of(self, own: slice, loss: str) -> "Output":
+        """The part of it that has this loss."""
+        return Output(
+            loss=loss,
+            Z=self.Z[own],
+            EZ=self.EZ[own],
+            row=Row(*(array[own] for array in self.row)),
+            Y=self.Y[own],
+            neurons=self.neurons[own],
+            width=self.width[own],
+            factor=self.factor[own],
+            roundings=self.roundings[own],
+            precision=self.precision.of(own),
+            family=self.family,
+        )
+
 
 class Probabilities(NamedTuple):
-    """softmax(Z) with its E; rest = 1 - p, and least <= p_hat for every right implementation."""
+    """softmax(Z) with its E; rest = 1 - p of the largest, (M, 1, 1), with all its digits; and
+    least <= p_hat for every right implementation."""
 
     p: Array
     E: Array
     rest: Array
     least: Array
 
+    def of(self, own: slice) -> "Probabilities":
+        return Probabilities(*(array[own] for array in self))
+
 
 WithError = tuple[Array, Array]  # a value of the witness and its E
+
+
+class Sized(NamedTuple):
+    """A value of the witness, its E, and at least |X| and every |X_hat|."""
+
+    X: Array
+    E: Array
+    top: Array
+
+
+def sized(X: WithError) -> Sized:
+    return Sized(*X, _top(*X))
+
+
+def _top(X: Array, E: Array) -> Array:
+    """From the witness' X."""
+    return np.abs(X) + 2.0 * E
+
 
 BINARY_ROUNDINGS = 6.0  # of the difference p - Y and all that follows it
 
@@ -96,7 +134,7 @@ def squared_error(out: Output) -> WithError:
     return product(G, (out.row.s, out.row.Es), out.precision)
 
 
-def squared_error_of_softmax(out: Output) -> WithError:
+def squared_error_of_softmax(out: Output, probabilities: Probabilities) -> WithError:
     """D_i = p_i (G_i - c) with c = sum_k G_k p_k.
 
     c: each product and the sum round by g(d + 1). H = G - c rounds once; written p G - p c, as
@@ -104,7 +142,7 @@ def squared_error_of_softmax(out: Output) -> WithError:
     it remains, rightly.
     """
     u, eta = out.precision.u, out.precision.eta
-    p, Ep, _, _ = softmax(out)
+    p, Ep, _, _ = probabilities
     G, EG = (_real(array, out) for array in squares(out, p, Ep))
     c = (G * p).sum(axis=-1, keepdims=True)
     sizes = np.abs(G) + 2.0 * EG
@@ -160,7 +198,7 @@ def _may_be_zero(least: Array, out: Output) -> Mask:
     return ~(least > smallest)
 
 
-def cross_entropy(out: Output) -> WithError:
+def cross_entropy(out: Output, probabilities: Probabilities) -> WithError:
     """D = factor (p sum(Y) - Y) with p = softmax(z).
 
     Through the logits: the error of p, g(d) of the sum of Y and two roundings of its product with
@@ -173,7 +211,7 @@ def cross_entropy(out: Output) -> WithError:
     """
     precision, factor = out.precision, out.factor
     u, eta = precision.u, precision.eta
-    p, Ep, rest, least = softmax(out)
+    p, Ep, rest, least = probabilities
     labels, sizes = out.Y.sum(-1, keepdims=True), np.abs(out.Y).sum(-1, keepdims=True)
     # Under a single label p - 1 is minus the rest, which keeps its tail when p nears 1.
     alone = (out.Y == labels) & (p > 0.75)
@@ -207,8 +245,8 @@ def softmax(out: Output) -> Probabilities:
     t, exps = _shifted(out)
     total = exps.sum(axis=-1, keepdims=True)
     p = exps / total
-    rest = exps @ (1.0 - np.eye(exps.shape[-1])) / total
-    spread = E.max(axis=-1, keepdims=True)
+    rest = np.where(t < 0.0, exps, 0.0).sum(axis=-1, keepdims=True) / total
+    spread = _largest(E)
     sizes = _real(np.abs(t) + 2.0 * (E + spread), out)
     # |t| exp(-|t|) <= 1/e, whatever z_hat is.
     each = np.minimum(p * np.exp(2.0 * (E + spread)) * sizes, np.exp(-1.0))
@@ -228,23 +266,29 @@ def softmax(out: Output) -> Probabilities:
 
 def _shifted(out: Output) -> tuple[Array, Array]:
     """t = z - max z and exp(t), both 0 where there is no neuron."""
-    largest = np.where(out.neurons, out.Z, -np.inf).max(axis=-1, keepdims=True)
-    t = _real(out.Z - largest, out)
+    t = _real(out.Z - _largest(np.where(out.neurons, out.Z, -np.inf)), out)
     return t, _real(np.exp(t), out)
+
+
+def _largest(X: Array) -> Array:
+    """(M, 1, m) -> (M, 1, 1), m a power of two: halves are far quicker than a reduction is."""
+    while (half := X.shape[-1] // 2) > 0:
+        X = np.maximum(X[..., :half], X[..., half:])
+    return X
 
 
 def _real(array: Array, out: Output) -> Array:
     return np.where(out.neurons, array, 0.0)
 
 
-DELTAS: dict[tuple[str, bool], Callable[[Output], WithError]] = {
-    # (loss, whether the output is a softmax)
-    ("half_squared_error", False): squared_error,
-    ("half_squared_error", True): squared_error_of_softmax,
-    ("mean_squared_error", False): squared_error,
+DELTAS: dict[str, Callable[[Output], WithError]] = {
+    "mean_squared_error": squared_error,
+    "binary_cross_entropy": binary_cross_entropy,
+    "binary_cross_entropy_with_logits": binary_cross_entropy,
+}
+SOFTMAX_DELTAS: dict[tuple[str, bool], Callable[[Output, Probabilities], WithError]] = {
+    # (loss, whether the output activation is a softmax)
     ("mean_squared_error", True): squared_error_of_softmax,
-    ("binary_cross_entropy", False): binary_cross_entropy,
-    ("binary_cross_entropy_with_logits", False): binary_cross_entropy,
     ("cross_entropy", True): cross_entropy,
     ("cross_entropy_with_logits", False): cross_entropy,
 }

@@ -131,7 +131,7 @@ def closed(E: Array, precision: Precision) -> Array:
 class Box:
     """All that a row of the table depends on.
 
-    z, E: (K, n, k) of the witness   slope: (K, 1, 1) of leaky_relu
+    z, E: (K, n, k) of the witness   slope: (K, 1, 1) of leaky_relu, 0 of relu
     kink: take an undecided sign both ways
     """
 
@@ -141,6 +141,13 @@ class Box:
     slope: Array
     family: Family
     kink: bool
+
+    def of(self, own: slice) -> "Box":
+        """Some of it. What follows from z and E is computed of all, once, and cut as well."""
+        z, E, slope = self.z[own], self.E[own], self.slope[own]
+        part = Box(z, E, self.precision.of(own), slope, self.family, self.kink)
+        part.__dict__.update({name: getattr(self, name)[own] for name in _FOLLOWS})
+        return part
 
     @property
     def u(self) -> Array:
@@ -174,6 +181,9 @@ class Box:
     @cached_property
     def high(self) -> Array:
         return self.z + self.radius
+
+
+_FOLLOWS = ("radius", "a", "nearest", "farthest", "low", "high")
 
 
 def sigma(z: Array) -> Array:

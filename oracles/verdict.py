@@ -114,7 +114,7 @@ def opinions_of(
 
 def _without_rounding(bound: Bound) -> Bound:
     nothing, reach = np.zeros_like(bound.gradient), bound.reach
-    return replace(bound, gradient=nothing, reach=reach and reach._replace(E=nothing))
+    return bound._replace(gradient=nothing, reach=reach and reach._replace(E=nothing))
 
 
 def _by_own_account(case: Case, answer: Gradients, quantity: str) -> Opinion:

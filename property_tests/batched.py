@@ -51,10 +51,10 @@ def _backprop(block: Block) -> list[Vector]:
     return block.unpadded(gradient)
 
 
-def _named(block: Block, name: str, cases: NDArray[np.intp]) -> Activation:
+def _named(name: str, slope: Array) -> Activation:
     # A slope per case: `leaky_relu` takes an array as well as a number.
     if name == "leaky_relu":
-        return leaky_relu(block.slope[cases])  # type: ignore[arg-type]
+        return leaky_relu(slope)  # type: ignore[arg-type]
     return ACTIVATIONS[name]
 
 
@@ -62,7 +62,7 @@ def _outputs(block: Block, layer: int, Z: Array) -> Array:
     O = np.empty_like(Z)
     for name, cases in block.activations[layer].items():
         z = Z[cases]
-        O[cases] = z if name == "softmax" else _named(block, name, cases).g(z)
+        O[cases] = z if name == "softmax" else _named(name, block.slope[layer, cases]).g(z)
     return O
 
 
@@ -73,7 +73,8 @@ def _slopes(block: Block, layer: int, Z: Array, O: Array) -> Array:
         cases = cases[cases < len(Z)]
         # Of a softmax it is never asked for: it stands at the output.
         if name != "softmax" and len(cases):
-            slopes[cases] = _named(block, name, cases).g_prime(Z[cases], O[cases])
+            own = _named(name, block.slope[layer, cases])
+            slopes[cases] = own.g_prime(Z[cases], O[cases])
     return slopes
 
 
@@ -103,7 +104,8 @@ def _deltas(block: Block, Z: list[Array], O: list[Array]) -> Array:
     for name, rows in by_name.items():
         if name not in ("softmax", "identity"):
             last = np.array(rows)
-            delta[last] *= _named(block, name, last).g_prime(top[last], out[last])
+            own = _named(name, block.slope[block.depths[last], last])
+            delta[last] *= own.g_prime(top[last], out[last])
     return delta
 
 

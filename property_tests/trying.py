@@ -180,7 +180,7 @@ def _with_room(bound: Bound, factor: Factor) -> Bound:
     more, reach = 5.0, bound.reach
     if reach is not None:
         reach = Reach(reach.low, reach.high, more * reach.E, reach.units)
-    return replace(bound, gradient=more * bound.gradient, reach=reach)
+    return bound._replace(gradient=more * bound.gradient, reach=reach)
 
 
 def _status(
