@@ -14,7 +14,7 @@ for float32 too: the witness computes in float64, where u is smaller still, on t
 (a float32 is exact in float64), so it lies within the E_X of u = 2**-24 with room to spare.
 
 Kinks. Where rounding cannot decide the sign of z under relu or leaky_relu, `gradient` takes the
-witness' sign (z > 0 or not), and `reach` says between which ends a gradient lies that has any slope
+witness' slope (that of z > 0 or not), and `reach` says between which ends a gradient lies that has any slope
 there from the one below to the one above (`bound_kinks.py`). elu with alpha = 1 has no kink.
 
 Assumed: sums in any order, with or without fused multiply-add; exp, tanh and their like within
@@ -22,8 +22,8 @@ C u, which `elementary.py` measures on the machine that runs; flushing of subnor
 inputs exact (`Case` refuses subnormals).
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -105,20 +105,31 @@ def bounds_of(cases: Sequence[Case], family: str = "numpy") -> list[Bound]:
     if family not in FAMILIES:
         raise BackproofError(f"`family` is {family!r}; use one of {', '.join(FAMILIES)}.")
     rules = FAMILIES[family]
-    smooth = _by_case(cases, lambda block: _forward_and_backward(block, rules))
-    kinked = [i for i, own in enumerate(smooth) if own.undecided]
-    reaches = _by_case([cases[i] for i in kinked], lambda block: _both_ways(block, rules))
-    bounds = [Bound(own.E, own.E, own.gradient) for own in smooth]
-    for i, reach in zip(kinked, reaches, strict=True):
-        bounds[i] = _with_reach(bounds[i], reach)
+    found: dict[int, Bound] = {}
+    for positions, block in blocks_of(cases):
+        with np.errstate(all="ignore"):
+            found.update(zip(positions, _bounds_of_block(block, rules), strict=True))
+    return [found[position] for position in range(len(cases))]
+
+
+def _bounds_of_block(block: Block, family: Family) -> list[Bound]:
+    layers = _forward(block, family)
+    gradients, errors = _backward(block, family, layers)
+    bounds = [Bound(E, E, gradient) for gradient, E in zip(gradients, errors, strict=True)]
+    undecided = layers.counts()
+    kinked = undecided.nonzero()[0]
+    if len(kinked):
+        part = block.part(kinked)
+        reaches = _both_ways(part, family, layers.part(part, kinked))
+        for case, *reach in zip(kinked, *reaches, undecided[kinked].tolist(), strict=True):
+            bounds[case] = _with_reach(bounds[case], Reach(*reach))
     return bounds
 
 
 def _with_reach(bound: Bound, reach: Reach) -> Bound:
     known = np.isfinite(reach.E)
     low, high = np.where(known, reach.low, -np.inf), np.where(known, reach.high, np.inf)
-    with np.errstate(all="ignore"):
-        apart = _finished(high - low + 3.0 * reach.E)
+    apart = _finished(high - low + 3.0 * reach.E)
     return bound._replace(
         gradient_kink=np.maximum(bound.gradient, apart),
         reach=Reach(low, high, np.maximum(bound.gradient, reach.E), reach.units),
@@ -148,29 +159,8 @@ def _finished(E: Array) -> Array:
     return E * (1.0 + 1e-9)
 
 
-class Passed(NamedTuple):
-    """What one pass found for one case: (P,) gradient and E, and how many signs are undecided."""
-
-    gradient: Vector
-    E: Vector
-    undecided: int
-
-
-Found = TypeVar("Found", Passed, Reach)
-
-
-def _by_case(cases: Sequence[Case], one_pass: Callable[[Block], Sequence[Found]]) -> list[Found]:
-    """One pass over all cases, block by block, in the order of the cases."""
-    found: dict[int, Found] = {}
-    for positions, block in blocks_of(cases):
-        with np.errstate(all="ignore"):
-            found.update(zip(positions, one_pass(block), strict=True))
-    return [found[position] for position in range(len(cases))]
-
-
-def _forward_and_backward(block: Block, family: Family) -> list[Passed]:
-    """The witness' forward and backward pass, with an E beside every value."""
-    layers = _forward(block, family, kink=False)
+def _backward(block: Block, family: Family, layers: Layers) -> tuple[list[Vector], list[Vector]]:
+    """The gradient of the witness, undecided signs taken as it has them, and its E."""
     row = Row(*_of_outputs(block, (layers.o, layers.Eo, layers.s, layers.Es)))
     at_output = F3_output_deltas(block, family, layers.Z, row)
     gradient, E = layers.gradient, layers.E
@@ -187,13 +177,11 @@ def _forward_and_backward(block: Block, family: Family) -> list[Passed]:
             G = F6_outputs_below(joined, block.W(layer), block.fan_out(layer), precision)
             delta = F4_delta(G, layers.slopes(layer - 1, alive), precision)
             D = _real(delta, block.neurons[layer - 1][:alive])
-    vectors = block.unpadded(gradient), block.unpadded(E, _finished), layers.counts()
-    return list(map(Passed, *vectors))
+    return block.unpadded(gradient), block.unpadded(E, _finished)
 
 
-def _both_ways(block: Block, family: Family) -> list[Reach]:
-    """The same with every slope that an undecided sign allows (`bound_kinks.py`)."""
-    layers = _forward(block, family, kink=True)
+def _both_ways(block: Block, family: Family, layers: Layers) -> tuple[list[Vector], ...]:
+    """low, high and E with every slope that an undecided sign allows (`bound_kinks.py`)."""
     either = layers.undecided
     slopes = Slopes(
         np.where(either, block.slope, layers.s),
@@ -210,11 +198,11 @@ def _both_ways(block: Block, family: Family) -> list[Reach]:
         np.maximum(lower[1], higher[1]),
     )
     low, high, E = backward_both_ways(block, layers.outputs, slopes, D)
-    vectors = block.unpadded(low), block.unpadded(high), block.unpadded(E, _finished)
-    return list(map(Reach, *vectors, layers.counts()))
+    return block.unpadded(low), block.unpadded(high), block.unpadded(E, _finished)
 
 
-def _forward(block: Block, family: Family, *, kink: bool) -> Layers:
+def _forward(block: Block, family: Family) -> Layers:
+    """Where a sign is undecided nothing has to be chosen, for g is continuous."""
     found = Layers.of(block)
     for layer in range(1, block.depth + 1):
         alive = block.alive[layer]
@@ -224,7 +212,7 @@ def _forward(block: Block, family: Family, *, kink: bool) -> Layers:
         precision = block.precision.of(slice(alive))
         Z = F1_weighted_sum(O, block.W(layer), block.b(layer), terms, precision)
         units = block.units(layer)
-        box = _box_of_units(block, layer, units, Z, family, kink)
+        box = _box_of_units(block, layer, units, Z, family)
         row, signs = F2_activated(box, units)
         for values, array in zip(_part(Z, block.ends(layer)), found.Z, strict=True):
             array[block.ends(layer)] = values
@@ -253,13 +241,11 @@ def F1_weighted_sum(
 
 
 def _box_of_units(
-    block: Block, layer: int, units: Places, Z: WithError, family: Family, kink: bool
+    block: Block, layer: int, units: Places, Z: WithError, family: Family
 ) -> Box:
     """(M, 1, 1), for the neurons of one layer."""
     precision, slope = block.precision.of_each(units.cases), block.slope[layer]
-    return Box(
-        units.of(Z[0]), units.of(Z[1]), precision, slope.take(units.cases, axis=0), family, kink
-    )
+    return Box(units.of(Z[0]), units.of(Z[1]), precision, slope.take(units.cases, axis=0), family)
 
 
 def F2_activated(box: Box, units: Places) -> tuple[Row, Mask]:

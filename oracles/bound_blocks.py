@@ -99,6 +99,10 @@ class Block:
     def depth(self) -> int:
         return len(self.activations) - 1
 
+    def part(self, cases: Rows) -> "Block":
+        """Some of the cases, in the same box."""
+        return _packed([self.cases[i] for i in cases.tolist()], *self.X.shape[1:])
+
     def ends(self, layer: int) -> slice:
         """The cases whose output this layer is."""
         return slice(self.alive[layer + 1], self.alive[layer])
@@ -195,12 +199,23 @@ class Layers(NamedTuple):
     def slopes(self, layer: int, alive: int) -> WithError:
         return self.s[layer, :alive], self.Es[layer, :alive]
 
-    def counts(self) -> list[int]:
+    def counts(self) -> Rows:
         """How many signs of each case are undecided."""
         _, K, n, k = self.undecided.shape
         cases = self.undecided.reshape(-1).nonzero()[0] // (n * k) % K
-        counted: list[int] = np.bincount(cases, minlength=K).tolist()
-        return counted
+        return np.bincount(cases, minlength=K)
+
+    def part(self, block: Block, cases: Rows) -> "Layers":
+        """Of some cases, which `block` holds: what the forward pass found."""
+        found = Layers.of(block)
+        for mine, theirs in zip(found.of_units, self.of_units, strict=True):
+            mine[:] = theirs[: block.depth + 1, cases]
+        for mine, theirs in zip(found.Z, self.Z, strict=True):
+            mine[:] = theirs[cases]
+        for layer, O in enumerate(self.outputs[: block.depth]):
+            own = cases[: block.alive[layer + 1]]
+            found.outputs.append(Sized(*(array[own] for array in O)))
+        return found
 
 
 def blocks_of(cases: Sequence[Case]) -> Iterator[tuple[list[int], Block]]:

@@ -164,7 +164,7 @@ def binary_cross_entropy(out: Output) -> WithError:
     exactly 1 and a right program divides by 0: nothing is certain.
     """
     precision, family, factor = out.precision, out.family, out.factor
-    box = Box(out.Z, out.EZ, precision, np.zeros_like(factor), family, kink=False)
+    box = Box(out.Z, out.EZ, precision, np.zeros_like(factor), family)
     p, Ep, _, _ = row_of("sigmoid", box)
     # For a label of exactly 1, p - 1 = -sigma(-z) keeps its tail.
     below = sigma(-out.Z)

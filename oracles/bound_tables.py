@@ -132,7 +132,6 @@ class Box:
     """All that a row of the table depends on.
 
     z, E: (K, n, k) of the witness   slope: (K, 1, 1) of leaky_relu, 0 of relu
-    kink: take an undecided sign both ways
     """
 
     z: Array
@@ -140,12 +139,11 @@ class Box:
     precision: Precision
     slope: Array
     family: Family
-    kink: bool
 
     def of(self, own: slice) -> "Box":
         """Some of it. What follows from z and E is computed of all, once, and cut as well."""
         z, E, slope = self.z[own], self.E[own], self.slope[own]
-        part = Box(z, E, self.precision.of(own), slope, self.family, self.kink)
+        part = Box(z, E, self.precision.of(own), slope, self.family)
         part.__dict__.update({name: getattr(self, name)[own] for name in _FOLLOWS})
         return part
 
@@ -257,19 +255,17 @@ def undecided(box: Box) -> Mask:
 def leaky_relu(box: Box) -> Parts:
     """Slope 1 above zero, `slope` in [0, 1] below, where the product rounds.
 
-    With a sign taken both ways o moves by at most E, as no slope is steeper than 1, and s by
-    1 - slope: that also allows any value in between, as a subgradient at zero may be.
+    Across zero o moves by at most E as well, as no slope is steeper than 1. s is the witness';
+    what else it may be where its sign is undecided, `bound_kinks.py` takes care of.
     """
-    s = np.where(box.z > 0.0, 1.0, box.slope)
-    either = undecided(box) & box.kink
+    s, exact = np.where(box.z > 0.0, 1.0, box.slope), np.zeros_like(box.z)
     rounds = np.where((box.low <= 0.0) & (box.slope > 0.0), 1.0, 0.0)
     r0 = rounds * (2.0 * box.u * box.slope * box.farthest + box.eta)
-    jump = np.where(either, 1.0 - box.slope, 0.0)
-    return Parts(s * box.z, s, r0, np.where(either, 1.0, s), jump, np.zeros_like(box.z))
+    return Parts(s * box.z, s, r0, np.where(undecided(box), 1.0, s), exact, exact)
 
 
 def relu(box: Box) -> Parts:
-    flat = Box(box.z, box.E, box.precision, np.zeros_like(box.slope), box.family, box.kink)
+    flat = Box(box.z, box.E, box.precision, np.zeros_like(box.slope), box.family)
     return leaky_relu(flat)
 
 
