@@ -14,8 +14,9 @@ for float32 too: the witness computes in float64, where u is smaller still, on t
 (a float32 is exact in float64), so it lies within the E_X of u = 2**-24 with room to spare.
 
 Kinks. Where rounding cannot decide the sign of z under relu or leaky_relu, `gradient` takes the
-witness' slope (that of z > 0 or not), and `reach` says between which ends a gradient lies that has any slope
-there from the one below to the one above (`bound_kinks.py`). elu with alpha = 1 has no kink.
+witness' slope (that of z > 0 or not), and `reach` says between which ends a gradient lies that has
+any slope there from the one below to the one above (`bound_kinks.py`). elu with alpha = 1 has no
+kink.
 
 Assumed: sums in any order, with or without fused multiply-add; exp, tanh and their like within
 C u, which `elementary.py` measures on the machine that runs; flushing of subnormals allowed;
@@ -214,10 +215,11 @@ def _forward(block: Block, family: Family) -> Layers:
         units = block.units(layer)
         box = _box_of_units(block, layer, units, Z, family)
         row, signs = F2_activated(box, units)
-        for values, array in zip(_part(Z, block.ends(layer)), found.Z, strict=True):
-            array[block.ends(layer)] = values
-        for values, array in zip((*row, signs), found.of_units, strict=True):
-            units.put(values, array[layer])
+        for ends, of_Z in zip(_part(Z, block.ends(layer)), found.Z, strict=True):
+            of_Z[block.ends(layer)] = ends
+        units.put(signs, found.undecided[layer])
+        for own, array in zip(row, found.rows, strict=True):
+            units.put(own, array[layer])
     return found
 
 
@@ -227,22 +229,18 @@ def _of_outputs(block: Block, layers: Sequence[Array]) -> list[Array]:
     return [array[block.depths, cases] for array in layers]
 
 
-def F1_weighted_sum(
-    O: Sized, W: Array, b: Array, terms: Array, precision: Precision
-) -> WithError:
+def F1_weighted_sum(O: Sized, W: Array, b: Array, terms: Array, precision: Precision) -> WithError:
     """Z = O @ W + b: g(terms) (|O_hat||W| + |b|) + EO |W|.
 
     In any order, the bias first, last or as a row of ones (Higham 2002, section 3.1). Each product
     and each sum may underflow.
     """
     (o, Eo, top), size, rounding = O, np.abs(W), g(terms, precision)
-    E = (rounding * top + Eo) @ size + rounding * np.abs(b)
-    return o @ W + b, closed(E + 2.0 * terms * precision.eta, precision)
+    E_b = rounding * np.abs(b) + 2.0 * terms * precision.eta
+    return o @ W + b, closed((rounding * top + Eo) @ size + E_b, precision)
 
 
-def _box_of_units(
-    block: Block, layer: int, units: Places, Z: WithError, family: Family
-) -> Box:
+def _box_of_units(block: Block, layer: int, units: Places, Z: WithError, family: Family) -> Box:
     """(M, 1, 1), for the neurons of one layer."""
     precision, slope = block.precision.of_each(units.cases), block.slope[layer]
     return Box(units.of(Z[0]), units.of(Z[1]), precision, slope.take(units.cases, axis=0), family)
@@ -265,23 +263,19 @@ def F3_output_deltas(block: Block, family: Family, Z: Sequence[Array], row: Row)
     D, ED = np.zeros((2, *block.Y.shape))
     for places in block.output_places():
         whole = _outputs(block, places, family, Z, row)
+        pieces = places.pieces.items()
         if places.m == 1:
-            deltas = [DELTAS[loss](whole.of(own, loss)) for (loss, _), own in places.pieces.items()]
+            deltas = [DELTAS[key](whole.of(own, key[0])) for key, own in pieces]
         else:
             p = softmax(whole)
-            deltas = [
-                SOFTMAX_DELTAS[key](whole.of(own, key[0]), p.of(own))
-                for key, own in places.pieces.items()
-            ]
+            deltas = [SOFTMAX_DELTAS[key](whole.of(own, key[0]), p.of(own)) for key, own in pieces]
         neurons = places.of(block.output_neurons)
         for parts, array in zip(zip(*deltas, strict=True), (D, ED), strict=True):
             places.put(np.where(neurons, np.concatenate(parts), 0.0), array)
     return D, ED
 
 
-def _outputs(
-    block: Block, places: Places, family: Family, Z: Sequence[Array], row: Row
-) -> Output:
+def _outputs(block: Block, places: Places, family: Family, Z: Sequence[Array], row: Row) -> Output:
     """Of all cases that are in these places, whatever their loss."""
     z, E, o, Eo, s, Es, Y, neurons = map(places.of, (*Z, *row, block.Y, block.output_neurons))
     per_case = (block.output_width, block.factor, block.roundings)
@@ -306,9 +300,7 @@ def F4_delta(G: WithError, S: WithError, precision: Precision) -> WithError:
     return product(G, S, precision)
 
 
-def F5_gradients(
-    O: Sized, D: Sized, n: Array, precision: Precision
-) -> tuple[WithError, WithError]:
+def F5_gradients(O: Sized, D: Sized, n: Array, precision: Precision) -> tuple[WithError, WithError]:
     """dW = O^T @ delta and db = its sum over the n rows: like F1, with an error on both sides."""
     (o, Eo, size), (d, Ed, top) = (_turned(array) for array in O), D
     each, underflow = g(n, precision) * top + Ed, 2.0 * n * precision.eta

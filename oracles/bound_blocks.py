@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from backproof.case import Case
 from oracles.bound_losses import Sized, WithError
-from oracles.bound_tables import Array, Mask, Precision, precision_of
+from oracles.bound_tables import Array, Mask, Precision, Row, precision_of
 
 Rows = NDArray[np.intp]
 
@@ -192,9 +192,8 @@ class Layers(NamedTuple):
         return cls(o, Eo, s, Es, undecided, gradient, E, (z, Ez), [])
 
     @property
-    def of_units(self) -> Sequence[Array | Mask]:
-        """What F2 finds, neuron by neuron."""
-        return self.o, self.Eo, self.s, self.Es, self.undecided
+    def rows(self) -> Row:
+        return Row(self.o, self.Eo, self.s, self.Es)
 
     def slopes(self, layer: int, alive: int) -> WithError:
         return self.s[layer, :alive], self.Es[layer, :alive]
@@ -208,7 +207,8 @@ class Layers(NamedTuple):
     def part(self, block: Block, cases: Rows) -> "Layers":
         """Of some cases, which `block` holds: what the forward pass found."""
         found = Layers.of(block)
-        for mine, theirs in zip(found.of_units, self.of_units, strict=True):
+        found.undecided[:] = self.undecided[: block.depth + 1, cases]
+        for mine, theirs in zip(found.rows, self.rows, strict=True):
             mine[:] = theirs[: block.depth + 1, cases]
         for mine, theirs in zip(found.Z, self.Z, strict=True):
             mine[:] = theirs[cases]
@@ -343,8 +343,8 @@ def _slopes(cases: Sequence[Case], activations: Sequence[dict[str, Rows]]) -> Ar
     each = _per_case([np.dtype(case.dtype).type(case.slope) for case in cases])
     slopes = np.zeros((len(activations), *each.shape))
     for own, groups in zip(slopes, activations, strict=True):
-        leaky = groups.get("leaky_relu", [])
-        own[leaky] = each[leaky]
+        if "leaky_relu" in groups:
+            own[groups["leaky_relu"]] = each[groups["leaky_relu"]]
     return slopes
 
 

@@ -281,13 +281,15 @@ def _real(array: Array, out: Output) -> Array:
     return np.where(out.neurons, array, 0.0)
 
 
-DELTAS: dict[str, Callable[[Output], WithError]] = {
-    "mean_squared_error": squared_error,
-    "binary_cross_entropy": binary_cross_entropy,
-    "binary_cross_entropy_with_logits": binary_cross_entropy,
+# (loss, whether the output activation is a softmax): neuron by neuron, and row by row
+DELTAS: dict[tuple[str, bool], Callable[[Output], WithError]] = {
+    ("half_squared_error", False): squared_error,
+    ("mean_squared_error", False): squared_error,
+    ("binary_cross_entropy", False): binary_cross_entropy,
+    ("binary_cross_entropy_with_logits", False): binary_cross_entropy,
 }
 SOFTMAX_DELTAS: dict[tuple[str, bool], Callable[[Output, Probabilities], WithError]] = {
-    # (loss, whether the output activation is a softmax)
+    ("half_squared_error", True): squared_error_of_softmax,
     ("mean_squared_error", True): squared_error_of_softmax,
     ("cross_entropy", True): cross_entropy,
     ("cross_entropy_with_logits", False): cross_entropy,

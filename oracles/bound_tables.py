@@ -264,11 +264,6 @@ def leaky_relu(box: Box) -> Parts:
     return Parts(s * box.z, s, r0, np.where(undecided(box), 1.0, s), exact, exact)
 
 
-def relu(box: Box) -> Parts:
-    flat = Box(box.z, box.E, box.precision, np.zeros_like(box.slope), box.family)
-    return leaky_relu(flat)
-
-
 def elu(box: Box) -> Parts:
     """alpha = 1, so g' = exp(min(z, 0)) has no jump, and |g''| <= g' where z < 0."""
     u, eta = box.u, box.eta
@@ -384,7 +379,7 @@ PARTS: dict[str, Callable[[Box], Parts]] = {
     "identity": identity,
     "sigmoid": sigmoid,
     "tanh": tanh,
-    "relu": relu,
+    "relu": leaky_relu,  # whose slope is 0: a block takes both at once
     "leaky_relu": leaky_relu,
     "elu": elu,
     "softplus": softplus,

@@ -312,7 +312,6 @@ def _box_of(cells: Cells, positive: bool, family: str) -> Box:
         precision,
         np.float64(LEAKY_SLOPE),  # type: ignore[arg-type]
         FAMILIES[family],
-        kink=False,
     )
     box.__dict__.update(radius=r, nearest=near, farthest=high, **ends)
     return box

@@ -20,7 +20,7 @@ from oracles import bound, bound_losses, bound_tables
 _ERRORS = {
     "E", "Eo", "Es", "Ec", "EG", "EH", "E_W", "E_b", "Ep", "r0", "r1", "rPhi", "L1", "L2", "change",
     "steep", "bend", "terms", "moved", "rounding", "relative", "sizes", "spread", "least", "shares",
-    "each", "extra", "top", "Eturned", "rounds", "room",
+    "each", "extra", "top", "rounds", "room",
 }  # fmt: skip
 # Functions whose result is an error as a whole.
 _WHOLE = {"closed", "_top", "g", "_finished", "low", "high", "farthest", "nearest", "row_of"}

@@ -46,7 +46,7 @@ def term_named(text: str) -> Term:
     return next(term for term in terms() if str(term).startswith(text))
 
 
-PLANTED = "F1_weighted_sum: (rounding * _top(o, Eo) + Eo)"
+PLANTED = "F1_weighted_sum: (rounding * top + Eo)"
 
 
 def test_a_quarter_of_a_term_is_found_by_climbing_not_by_sampling() -> None:

@@ -120,7 +120,8 @@ def loss_faults(page: str) -> Faults:
         (loss, softmax == "yes"): function.strip("`")
         for loss, softmax, function in table(page, "loss")
     }
-    code = {key: function.__name__ for key, function in bound_losses.DELTAS.items()}
+    functions = {**bound_losses.DELTAS, **bound_losses.SOFTMAX_DELTAS}
+    code = {key: function.__name__ for key, function in functions.items()}
     return [f"{key}: {on_page.get(key)} on the page, {code.get(key)} in the code"
             for key in {*on_page, *code} if on_page.get(key) != code.get(key)]  # fmt: skip
 
@@ -278,7 +279,7 @@ def name_faults(page: str) -> Faults:
 
 KNOWN = {
     *names.VERDICTS, *names.ACTIVATIONS, *names.LOSSES, *vars(bound_losses), *vars(bound_tables),
-    *bound.Bound.__dataclass_fields__, *bound_tables.Box.__dataclass_fields__,
+    *bound.Bound._fields, *bound_tables.Box.__dataclass_fields__,
     *bound_losses.Output._fields, "Case", "step", *tolerance_formulas.FORMULAS,
     "exact", "fd_bar_exceeded", "standard", "rtol", "atol",
     *(formula.name for block in blocks(TEXT).values() for formula in block),

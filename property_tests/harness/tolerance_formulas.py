@@ -8,7 +8,7 @@ import inspect
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 from unittest import mock
@@ -60,14 +60,14 @@ def tags_of(family: Family) -> frozenset[str]:
     return frozenset(["any"] * family.autodiff + ["stranger"] * family.usual)
 
 
-def boxes(dtype: str, family: Family, slope: float, kink: bool, far: bool) -> Box:
+def boxes(dtype: str, family: Family, slope: float, far: bool) -> Box:
     """Boxes of many sizes, some far out, or else in coarse arithmetic."""
     sizes = [0.0, 1e-9, 0.01, 0.3, 0.8, 1.5, 4.0, 12.0, 40.0] + [4e18, 4.7e18] * far
     z, E = np.array(
         list(itertools.product([-x for x in sizes] + sizes, [0.0, 1e-16, 1e-6, 0.1, 2.0]))
     ).T[:, :, None, None]
     slopes, precision = np.full_like(z, slope), (precision_of if far else coarse)([dtype] * len(z))
-    return Box(z, E, precision, slopes, family, kink)
+    return Box(z, E, precision, slopes, family)
 
 
 def row_faults(name: str, formulas: list[Formula]) -> Faults:
@@ -75,15 +75,15 @@ def row_faults(name: str, formulas: list[Formula]) -> Faults:
     if name not in bound_tables.PARTS:
         return [f"row {name}: not in the code"]
     found = []
-    slope, either = 0.25 if name == "leaky_relu" else 0.0, (False, True)
-    for dtype, family, kink, far in itertools.product(names.DTYPES, FAMILIES, either, either):
-        box = boxes(dtype, FAMILIES[family], slope, kink, far)
+    slope = 0.25 if name == "leaky_relu" else 0.0
+    for dtype, family, far in itertools.product(names.DTYPES, FAMILIES, (False, True)):
+        box = boxes(dtype, FAMILIES[family], slope, far)
         with np.errstate(all="ignore"):
             own = bound_tables.PARTS[name](box)
             known = {
                 **{key: getattr(box, key) for key in ("z", "a", "E", "u", "low", "high")},
                 **{"near": box.nearest, "far": box.farthest, "η": box.eta},
-                **{"slope": slope, "kink": float(kink), "o": own.o, "s": own.s},
+                **{"slope": slope, "o": own.o, "s": own.s},
                 **{"C": bound_tables.C, "ROOM": bound_tables.ROOM},
             }
             got = values(formulas, known, tags_of(box.family))
@@ -106,8 +106,12 @@ def remembered(module: Any, name: str) -> Iterator[list[tuple[dict[str, Any], An
         return result
 
     changed = mock.patch.object(module, name, calling)
-    deltas = {key: calling for key, own in bound_losses.DELTAS.items() if own is original}
-    with changed, mock.patch.dict(bound_losses.DELTAS, deltas):
+    tables: list[dict[Any, Any]] = [bound_losses.DELTAS, bound_losses.SOFTMAX_DELTAS]
+    with ExitStack() as patches:
+        patches.enter_context(changed)
+        for table in tables:
+            own = {key: calling for key, function in table.items() if function is original}
+            patches.enter_context(mock.patch.dict(table, own))
         yield calls
 
 
@@ -136,7 +140,7 @@ def known_of(precision: Any) -> dict[str, Any]:
 
 
 def of_F1(call: dict[str, Any]) -> dict[str, Any]:
-    O, EO = call["O"]
+    O, EO, _ = call["O"]
     return {"O": O, "EO": EO, "W": call["W"], "b": call["b"], "t": call["terms"]}
 
 
@@ -146,12 +150,12 @@ def of_F4(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_F5(call: dict[str, Any]) -> dict[str, Any]:
-    (O, EO), (D, ED) = call["O"], call["D"]
+    (O, EO, _), (D, ED, _) = call["O"], call["D"]
     return {"O": O, "EO": EO, "D": D, "ED": ED, "n": call["n"]}
 
 
 def of_F6(call: dict[str, Any]) -> dict[str, Any]:
-    D, ED = call["D"]
+    D, ED, _ = call["D"]
     return {"D": D, "ED": ED, "W": call["W"], "m": call["fan_out"]}
 
 
@@ -161,7 +165,7 @@ def of_output(call: dict[str, Any]) -> dict[str, Any]:
     known = {"Y": out.Y, "factor": out.factor, "roundings": out.roundings, "d": out.width}
     known["E"] = bound_losses._real(out.EZ, out)
     if out.loss.startswith("binary"):
-        box = Box(out.Z, out.EZ, out.precision, 0.0 * out.factor, out.family, kink=False)
+        box = Box(out.Z, out.EZ, out.precision, 0.0 * out.factor, out.family)
         p, Ep, _, _ = bound_tables.row_of("sigmoid", box)
         D = out.factor * np.where(out.Y == 1.0, -bound_tables.sigma(-out.Z), p - out.Y)
         ends = {"low": box.low, "high": box.high, "far": box.farthest}
@@ -193,7 +197,7 @@ Ends = Callable[[Any], dict[str, Any]]  # from what a function returned: the pag
 FORMULAS: dict[str, tuple[Any, str, Reader, Ends]] = {
     "F1": (bound, "F1_weighted_sum", of_F1, lambda found: {"EZ": found[1]}),
     "squares": (bound_losses, "squares", of_squares, lambda found: {"EG": found[1]}),
-    "softmax": (bound_losses, "softmax", of_output, lambda p: {"Ep": p.E, "least": p.least}),
+    "softmax": (bound, "softmax", of_output, lambda p: {"Ep": p.E, "least": p.least}),
     "squared_error_of_softmax": (
         bound_losses, "squared_error_of_softmax", of_output, lambda found: {"ED": found[1]},
     ),
