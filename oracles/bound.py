@@ -31,8 +31,9 @@ import numpy as np
 from backproof.case import Case
 from backproof.errors import BackproofError
 from backproof.gradients import Vector, flat
-from oracles.bound_blocks import Block, Layers, Places, blocks_of
+from oracles.bound_blocks import Block, Places, blocks_of
 from oracles.bound_kinks import Between, Slopes, backward_both_ways
+from oracles.bound_layers import Last, Layers, OfCases, Units
 from oracles.bound_losses import (
     DELTAS,
     SOFTMAX_DELTAS,
@@ -120,8 +121,7 @@ def _bounds_of_block(block: Block, family: Family) -> list[Bound]:
     undecided = layers.counts()
     kinked = undecided.nonzero()[0]
     if len(kinked):
-        part = block.part(kinked)
-        reaches = _both_ways(part, family, layers.part(part, kinked))
+        reaches = _both_ways(block.part(kinked), family, layers.of_cases(kinked))
         for case, *reach in zip(kinked, *reaches, undecided[kinked].tolist(), strict=True):
             bounds[case] = _with_reach(bounds[case], Reach(*reach))
     return bounds
@@ -162,37 +162,43 @@ def _finished(E: Array) -> Array:
 
 def _backward(block: Block, family: Family, layers: Layers) -> tuple[list[Vector], list[Vector]]:
     """The gradient of the witness, undecided signs taken as it has them, and its E."""
-    row = Row(*_of_outputs(block, (layers.o, layers.Eo, layers.s, layers.Es)))
-    at_output = F3_output_deltas(block, family, layers.Z, row)
-    gradient, E = layers.gradient, layers.E
-    D = _part(at_output, slice(0))
+    at_output = F3_output_deltas(block, family, layers.last)
+    gradient, E, D = layers.gradient, layers.E, (layers.D, layers.ED)
     for layer in range(block.depth, 0, -1):
-        alive = block.alive[layer]
+        alive, ends = block.alive[layer], block.ends(layer)
         # The cases whose output this layer is join those that come from above.
-        joined = sized(_joined(D, _part(at_output, block.ends(layer))))
-        precision = block.precision.of(slice(alive))
-        dW, db = F5_gradients(layers.outputs[layer - 1], joined, block.n[:alive], precision)
+        D[0][ends], D[1][ends] = at_output[0][ends], at_output[1][ends]
+        delta, precision = sized((D[0][:alive], D[1][:alive])), block.precision.of(slice(alive))
+        dW, db = F5_gradients(layers.outputs[layer - 1], delta, block.n[:alive], precision)
         gradient[:alive, layer - 1, :-1], E[:alive, layer - 1, :-1] = dW
         gradient[:alive, layer - 1, -1:], E[:alive, layer - 1, -1:] = db
         if layer > 1:
-            G = F6_outputs_below(joined, block.W(layer), block.fan_out(layer), precision)
-            delta = F4_delta(G, layers.slopes(layer - 1, alive), precision)
-            D = _real(delta, block.neurons[layer - 1][:alive])
+            G = F6_outputs_below(delta, block.W(layer), block.fan_out(layer), precision)
+            _below(layers.units[layer - 2], G, D)
     return block.unpadded(gradient), block.unpadded(E, _finished)
 
 
-def _both_ways(block: Block, family: Family, layers: Layers) -> tuple[list[Vector], ...]:
+def _below(units: Units, G: WithError, D: WithError) -> None:
+    """F4, neuron by neuron, from arrays to arrays; where there is only padding, D is zero."""
+    G_of_units = units.places.of(G[0]), units.places.of(G[1])
+    delta = F4_delta(G_of_units, (units.row.s, units.row.Es), units.precision)
+    for values, padded in zip(delta, D, strict=True):
+        padded[: len(G[0])] = 0.0
+        units.places.put(values, padded)
+
+
+def _both_ways(block: Block, family: Family, layers: OfCases) -> tuple[list[Vector], ...]:
     """low, high and E with every slope that an undecided sign allows (`bound_kinks.py`)."""
-    either = layers.undecided
+    either, last, outermost = layers.undecided, layers.last, (block.depths, np.arange(block.K))
     slopes = Slopes(
         np.where(either, block.slope, layers.s),
         np.where(either, 1.0, layers.s),
         np.where(either, 0.0, layers.Es),
     )
-    o, Eo, low, high, Es = _of_outputs(block, (layers.o, layers.Eo, *slopes))
-    lower = higher = F3_output_deltas(block, family, layers.Z, Row(o, Eo, low, Es))
+    low, high, Es = (array[outermost] for array in slopes)
+    lower = higher = F3_output_deltas(block, family, last._replace(s=low, Es=Es))
     if (low != high).any():
-        higher = F3_output_deltas(block, family, layers.Z, Row(o, Eo, high, Es))
+        higher = F3_output_deltas(block, family, last._replace(s=high, Es=Es))
     D = Between(
         np.minimum(lower[0], higher[0]),
         np.maximum(lower[0], higher[0]),
@@ -212,21 +218,15 @@ def _forward(block: Block, family: Family) -> Layers:
         found.outputs.append(O)
         precision = block.precision.of(slice(alive))
         Z = F1_weighted_sum(O, block.W(layer), block.b(layer), terms, precision)
-        units = block.units(layer)
-        box = _box_of_units(block, layer, units, Z, family)
-        row, signs = F2_activated(box, units)
-        for ends, of_Z in zip(_part(Z, block.ends(layer)), found.Z, strict=True):
-            of_Z[block.ends(layer)] = ends
-        units.put(signs, found.undecided[layer])
-        for own, array in zip(row, found.rows, strict=True):
-            units.put(own, array[layer])
+        places = block.units(layer)
+        box = _box_of_units(block, layer, places, Z, family)
+        row, signs = F2_activated(box, places)
+        found.units.append(Units(places, box.precision, row, signs))
+        places.put(row.o, found.o[layer])
+        places.put(row.Eo, found.Eo[layer])
+        for own, padded in zip((box.z, box.E, *row), found.last, strict=True):
+            places.put(own, padded)
     return found
-
-
-def _of_outputs(block: Block, layers: Sequence[Array]) -> list[Array]:
-    """Of arrays (L + 1, K, ...) what belongs to every case's own output layer: (K, ...)."""
-    cases = np.arange(len(block.cases))
-    return [array[block.depths, cases] for array in layers]
 
 
 def F1_weighted_sum(O: Sized, W: Array, b: Array, terms: Array, precision: Precision) -> WithError:
@@ -240,16 +240,17 @@ def F1_weighted_sum(O: Sized, W: Array, b: Array, terms: Array, precision: Preci
     return o @ W + b, closed((rounding * top + Eo) @ size + E_b, precision)
 
 
-def _box_of_units(block: Block, layer: int, units: Places, Z: WithError, family: Family) -> Box:
+def _box_of_units(block: Block, layer: int, places: Places, Z: WithError, family: Family) -> Box:
     """(M, 1, 1), for the neurons of one layer."""
-    precision, slope = block.precision.of_each(units.cases), block.slope[layer]
-    return Box(units.of(Z[0]), units.of(Z[1]), precision, slope.take(units.cases, axis=0), family)
+    precision, slope = block.precision.of_each(places.cases), block.slope[layer]
+    slope = slope.take(places.cases, axis=0)
+    return Box(places.of(Z[0]), places.of(Z[1]), precision, slope, family)
 
 
-def F2_activated(box: Box, units: Places) -> tuple[Row, Mask]:
+def F2_activated(box: Box, places: Places) -> tuple[Row, Mask]:
     """O = g(Z) and S = g'(Z) by the rows of `bound_tables.py`; and where signs are undecided."""
     rows, signs = [], np.zeros(box.z.shape, dtype=bool)
-    for name, own in units.pieces.items():
+    for name, own in places.pieces.items():
         piece = box.of(own)
         rows.append(row_of(name, piece))
         if name in KINKED:
@@ -258,11 +259,11 @@ def F2_activated(box: Box, units: Places) -> tuple[Row, Mask]:
     return Row(o, closed(Eo, box.precision), s, closed(Es, box.precision)), signs
 
 
-def F3_output_deltas(block: Block, family: Family, Z: Sequence[Array], row: Row) -> WithError:
+def F3_output_deltas(block: Block, family: Family, last: Last) -> WithError:
     """delta of every case's output layer by the functions of `bound_losses.py`."""
     D, ED = np.zeros((2, *block.Y.shape))
     for places in block.output_places():
-        whole = _outputs(block, places, family, Z, row)
+        whole = _outputs(block, places, family, last)
         pieces = places.pieces.items()
         if places.m == 1:
             deltas = [DELTAS[key](whole.of(own, key[0])) for key, own in pieces]
@@ -275,9 +276,9 @@ def F3_output_deltas(block: Block, family: Family, Z: Sequence[Array], row: Row)
     return D, ED
 
 
-def _outputs(block: Block, places: Places, family: Family, Z: Sequence[Array], row: Row) -> Output:
+def _outputs(block: Block, places: Places, family: Family, last: Last) -> Output:
     """Of all cases that are in these places, whatever their loss."""
-    z, E, o, Eo, s, Es, Y, neurons = map(places.of, (*Z, *row, block.Y, block.output_neurons))
+    z, E, o, Eo, s, Es, Y, neurons = map(places.of, (*last, block.Y, block.output_neurons))
     per_case = (block.output_width, block.factor, block.roundings)
     width, factor, roundings = (number.take(places.cases, axis=0) for number in per_case)
     return Output(
@@ -320,16 +321,3 @@ def F6_outputs_below(D: Sized, W: Array, fan_out: Array, precision: Precision) -
 
 def _turned(X: Array) -> Array:
     return X.swapaxes(1, 2)
-
-
-def _real(X: WithError, neurons: Mask) -> WithError:
-    """Zero where there is only padding, so that nothing of it enters a sum."""
-    return np.where(neurons, X[0], 0.0), np.where(neurons, X[1], 0.0)
-
-
-def _part(X: WithError, cases: slice) -> WithError:
-    return X[0][cases], X[1][cases]
-
-
-def _joined(X: WithError, more: WithError) -> WithError:
-    return np.concatenate([X[0], more[0]]), np.concatenate([X[1], more[1]])

@@ -6,7 +6,6 @@ company. The deepest case comes first; layer l then concerns a prefix of the blo
 """
 
 import itertools
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backproof.case import Case
-from oracles.bound_losses import Sized, WithError
-from oracles.bound_tables import Array, Mask, Precision, Row, precision_of
+from oracles.bound_tables import Array, Mask, Precision, precision_of
 
 Rows = NDArray[np.intp]
 
@@ -47,8 +45,8 @@ class Places(NamedTuple):
     pieces: dict[Any, slice]
 
     def of(self, padded: NDArray[Any]) -> NDArray[Any]:
-        """(K, n, k) -> (M, 1, m)."""
-        return padded.reshape(-1, self.m).take(self.at, axis=0)[:, None]
+        """(K, n, k) -> (M, 1, m). Of fewer cases too: then anything, for those that are missing."""
+        return padded.reshape(-1, self.m).take(self.at, axis=0, mode="clip")[:, None]
 
     def put(self, values: NDArray[Any], padded: NDArray[Any]) -> None:
         """(M, 1, m) into its places in (K, n, k)."""
@@ -94,6 +92,10 @@ class Block:
     factor: Array
     roundings: Array
     slope: Array
+
+    @property
+    def K(self) -> int:
+        return len(self.cases)
 
     @property
     def depth(self) -> int:
@@ -149,73 +151,6 @@ class Block:
         stops = self.filled.searchsorted(ends).tolist()
         run = finished(values.reshape(-1).take(self.filled))
         return [run[start:stop] for start, stop in pairwise([0, *stops])]
-
-
-class Layers(NamedTuple):
-    """What the passes of a block find, for the cases that have a layer l, `alive[l]` of them.
-
-    o to undecided: (L + 1, K, n, k), X being O of layer 0; 0 in the padding of o, Eo, s and Es
-    undecided: where the sign of z is   gradient, E: laid out as the parameters
-    Z: of every case's output layer, (K, n, k) each
-    outputs[l]: O of layer l for the cases that have one more, as the passes use it twice
-    """
-
-    o: Array
-    Eo: Array
-    s: Array
-    Es: Array
-    undecided: Mask
-    gradient: Array
-    E: Array
-    Z: WithError
-    outputs: list[Sized]
-
-    @classmethod
-    def of(cls, block: Block) -> "Layers":
-        """With X, and padding; what the passes write is as yet anything.
-
-        In one piece of memory: of many smaller ones the system would take back most after every
-        block, and giving them again, page by page, took a fifth of the time of all.
-        """
-        shape, parameters = (block.depth + 1, *block.X.shape), block.parameters.shape
-        sizes = [4 * math.prod(shape), 2 * math.prod(parameters), 2 * block.X.size]
-        first, second, _ = itertools.accumulate(sizes)
-        memory = np.empty(sum(sizes))
-        o, Eo, s, Es = memory[:first].reshape(4, *shape)
-        gradient, E = memory[first:second].reshape(2, *parameters)
-        z, Ez = memory[second:].reshape(2, *block.X.shape)
-        for padded in (o, Eo, s, Es):
-            for own, alive in zip(padded, block.alive, strict=False):
-                own[:alive] = 0.0
-        o[0] = block.X
-        undecided = np.zeros(shape, dtype=bool)
-        return cls(o, Eo, s, Es, undecided, gradient, E, (z, Ez), [])
-
-    @property
-    def rows(self) -> Row:
-        return Row(self.o, self.Eo, self.s, self.Es)
-
-    def slopes(self, layer: int, alive: int) -> WithError:
-        return self.s[layer, :alive], self.Es[layer, :alive]
-
-    def counts(self) -> Rows:
-        """How many signs of each case are undecided."""
-        _, K, n, k = self.undecided.shape
-        cases = self.undecided.reshape(-1).nonzero()[0] // (n * k) % K
-        return np.bincount(cases, minlength=K)
-
-    def part(self, block: Block, cases: Rows) -> "Layers":
-        """Of some cases, which `block` holds: what the forward pass found."""
-        found = Layers.of(block)
-        found.undecided[:] = self.undecided[: block.depth + 1, cases]
-        for mine, theirs in zip(found.rows, self.rows, strict=True):
-            mine[:] = theirs[: block.depth + 1, cases]
-        for mine, theirs in zip(found.Z, self.Z, strict=True):
-            mine[:] = theirs[cases]
-        for layer, O in enumerate(self.outputs[: block.depth]):
-            own = cases[: block.alive[layer + 1]]
-            found.outputs.append(Sized(*(array[own] for array in O)))
-        return found
 
 
 def blocks_of(cases: Sequence[Case]) -> Iterator[tuple[list[int], Block]]:
