@@ -104,8 +104,8 @@ def _deltas(block: Block, Z: list[Array], O: list[Array]) -> Array:
     for name, rows in by_name.items():
         if name not in ("softmax", "identity"):
             last = np.array(rows)
-            own = _named(name, block.slope[block.depths[last], last])
-            delta[last] *= own.g_prime(top[last], out[last])
+            activation = _named(name, block.slope[block.depths[last], last])
+            delta[last] *= activation.g_prime(top[last], out[last])
     return delta
 
 

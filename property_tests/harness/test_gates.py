@@ -84,7 +84,7 @@ def shorter(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
 def bounds_times(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     def scaled(cases: Sequence[Case], family: str = "numpy") -> list[Bound]:
         return [
-            replace(b, gradient=b.gradient * factor, gradient_kink=b.gradient_kink * factor)
+            b._replace(gradient=b.gradient * factor, gradient_kink=b.gradient_kink * factor)
             for b in bounds_of(cases, family)
         ]
 

@@ -4,6 +4,7 @@ Each check returns the sentences that say where page and code differ, so that a 
 can be shown to it. `tolerance_page.py` reads the page.
 """
 
+import copy
 import inspect
 import itertools
 from collections import Counter
@@ -102,7 +103,8 @@ def remembered(module: Any, name: str) -> Iterator[list[tuple[dict[str, Any], An
 
     def calling(*args: Any, **named: Any) -> Any:
         result = original(*args, **named)
-        calls.append((inspect.signature(original).bind(*args, **named).arguments, result))
+        bound_arguments = inspect.signature(original).bind(*args, **named).arguments
+        calls.append((copy.deepcopy(bound_arguments), result))  # the bound writes over its arrays
         return result
 
     changed = mock.patch.object(module, name, calling)
