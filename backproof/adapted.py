@@ -35,6 +35,7 @@ from backproof.replies import Question, Reply, arrays_in, exact_reply, failure_r
 from backproof.returned import misfit, read
 from backproof.scripts import Marked
 from backproof.shown_numbers import INPUT, labels_of, shown
+from backproof.stated import made_of
 
 Both = tuple[list[Any], list[Any]]
 
@@ -68,8 +69,9 @@ class Adapted:
         arrays = arrays_in(question, {name: a.copy() for name, a in message.arrays.items()})
         try:
             with np.errstate():
+                stated = made_of(self.adapter, arrays)
                 X, Y = self.inputs(arrays)
-                before = _numbers(X), _numbers(Y)
+                before = np.array(X), np.array(Y)
                 net = self.net_of(question, arrays, X, Y)
                 vector = self._flat(self.parameters(net, arrays, X, Y))
         except (AdapterError, PathError, LayoutError) as error:
@@ -81,9 +83,10 @@ class Adapted:
         changed = [
             name
             for name, old, now in zip(("X", "Y"), before, (X, Y), strict=True)
-            if old.shape != _numbers(now).shape or old.tobytes() != _numbers(now).tobytes()
+            if old.shape != np.shape(now) or old.tobytes() != np.array(now).tobytes()
         ]
-        return "result", {"id": question["id"], "changed_inputs": changed}, {"gradient": vector}
+        fields = {"id": question["id"], "changed_inputs": changed}
+        return "result", fields, {"gradient": vector, **stated}
 
     def exactly(self, message: Message) -> Reply:
         """`exact` or `inexact`: all arrays of the model are balls."""
@@ -321,10 +324,6 @@ def _text(texts: Any, layer: int) -> str:
 
 def _array(value: Any) -> Any:
     return value if isinstance(value, np.ndarray) else np.array(value)
-
-
-def _numbers(value: Any) -> Any:
-    return np.array(value)
 
 
 def _same(found: Both, arrays: Arrays) -> bool:

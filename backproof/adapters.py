@@ -121,6 +121,7 @@ class Adapter:
     Where the numbers are: paths (`backproof.paths`), one for all layers or a tuple, one per layer
         W, b: of the weights; without W the model is given nothing: it is the `Net` itself
         dW, db: where gradients are stored   rate: where the learning rate is set
+    What the program does to X or Y before it computes: `inputs` and `targets`, methods
     What comes out
         gives: "update": ΔW is W after - W before; "gradient": `run` returns it, or dW says where it
             is; "weights": `run` returns the new weights. Where it is "", dW means "gradient"
@@ -180,6 +181,19 @@ class Adapter:
 
     def take(self, model: Any) -> tuple[list[Any], list[Any]]:
         """The weights and biases as they are now, in any layout. Only where no path can say it."""
+        raise NotImplementedError
+
+    def inputs(self, X: Any) -> Any:
+        """What the program itself makes of X, before its first layer: (n, k_0) -> (n, k_0).
+
+        Only where it standardises X, divides it by 255 or the like inside. The program is given X
+        as ever, and its answer is judged at `inputs(X)`: state what its forward pass does, and a
+        backward pass that does something else is wrong.
+        """
+        raise NotImplementedError
+
+    def targets(self, Y: Any) -> Any:
+        """Likewise of Y, (n, k_L) -> (n, k_L): smoothed labels, or ones that are scaled."""
         raise NotImplementedError
 
     def run(self, model: Any, X: Any, Y: Any) -> Any:

@@ -28,6 +28,7 @@ from backproof.protocol import Message
 from backproof.replies import Reply
 from backproof.scripts import marked, replace_packages, run_definitions, source_of
 from backproof.smoking import problems_of
+from backproof.stated import methods_of, words_of
 from backproof.telling import told
 
 
@@ -60,6 +61,7 @@ class Loaded:
             "gives": gives,
             "adapted": self._words(),
             "proposal": self._proposal,
+            "stated": list(methods_of(adapter)),
         }
 
     def _words(self) -> str:
@@ -78,6 +80,7 @@ class Loaded:
             script = ["only its definitions are run when it is loaded"]
         elif adapter.script or adapted.marked is not None:
             script = [*script, "of the rest only the definitions"]
+        script += words_of(adapter)
         if adapter.without:
             script.append(f"without {', '.join(adapter.without)}")
         return f"through {adapted.shown}: {'; '.join([form, how, *script])}"

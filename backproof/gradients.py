@@ -61,6 +61,8 @@ class Gradients:
     gradient_ends: (2, P) of an exact answer at a kink: the smallest and the largest value that
         other slopes there lead to, which are right as well
     kinks: how many units of how many rows stand on a kink, together
+    X, Y: (n, k_0) and (n, k_L), what an adapter states that the program makes of them before it
+        computes, which is where its answer is judged; None where it takes them as they are
     """
 
     gradient: Vector | None
@@ -71,6 +73,8 @@ class Gradients:
     step_low: Vector | None = None
     gradient_ends: NDArray[np.float64] | None = None
     kinks: int = 0
+    X: Array | None = None
+    Y: Array | None = None
 
 
 @dataclass(frozen=True)

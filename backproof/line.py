@@ -215,6 +215,10 @@ def answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
         return False
     if answer.kind not in _NUMBERS:
         return answer.kind in ("skipped", "errored", "inexact", "smoked")
+    for letter in ("X", "Y"):  # what an adapter states that becomes of them
+        made = answer.arrays.get(letter)
+        if made is not None and made.shape != getattr(case.arrays, letter).shape:
+            return False
     name = _NUMBERS[answer.kind]
     return name in answer.arrays and len(answer.arrays[name]) == _parameters(case)
 

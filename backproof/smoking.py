@@ -16,6 +16,7 @@ from backproof.case import Arrays
 from backproof.layouts import LayoutError
 from backproof.paths import PathError
 from backproof.replies import ResultError
+from backproof.stated import problems_in
 from backproof.telling import told
 
 _Answer = list[Any]
@@ -34,6 +35,9 @@ def problems_of(adapted: Adapted) -> list[str]:
 def _of_depth(adapted: Adapted, depth: int) -> list[str]:
     _, arrays, *_ = probe_of(adapted, depth)
     try:
+        said = problems_in(adapted.adapter, arrays)
+        if said:
+            return said
         once = _answer(adapted, depth, arrays)
         twice = _answer(adapted, depth, arrays)
     except (AdapterError, PathError, LayoutError) as error:

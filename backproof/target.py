@@ -44,6 +44,7 @@ class Target:
     name: the function's where one was named, else the file's without its ending
     takes: what its signature asks for by name   claims: what it says it can do, by probing
     conventions: what was inferred and is held from now on, in words
+    stated: "X", "Y", as far as its adapter states what the program makes of them
     proposed: the text of the adapter that was inferred where there was none, else ""
     Raises TargetError: the file cannot be loaded, its function not called, or it refuses all.
     """
@@ -70,6 +71,7 @@ class Target:
             self._gives: str = hello.get("gives", "")
             self._adapted: str = hello.get("adapted", "")
             self.proposed: str = hello.get("proposal", "")
+            self.stated: tuple[str, ...] = tuple(hello.get("stated", ()))
             if self.proposed:  # it is not inferred again, neither for balls nor after a crash
                 self._place = replace(self._place, adapter_source=self.proposed)
                 assert isinstance(line, Line)
@@ -196,7 +198,9 @@ class Target:
             names = ", ".join(f"`{name}`" for name in fields["changed_inputs"])
             return Failure("error", f"it changed its input {names} in place; work on a copy.")
         vector = answer.arrays["gradient"].astype(np.float64)
-        return Gradients(None, vector) if self.moves else Gradients(vector, None)
+        gradient, step = (None, vector) if self.moves else (vector, None)
+        made = answer.arrays.get
+        return Gradients(gradient, step, X=made("X"), Y=made("Y"))
 
     def smoke(self) -> list[str]:
         """Problems of the adapter, one sentence each, with what to do; empty where it works.

@@ -19,7 +19,7 @@ from backproof.sentences import place
 from backproof.target import Target
 from oracles.integers import exactly_computable
 from property_tests.campaign import case_line
-from property_tests.derived import per_layer, rows_of, with_arrays
+from property_tests.derived import after_step, made_row_by_row, rows_of, seen_by
 from property_tests.ladder import LADDER, Question, Rung
 from property_tests.nets import Nets
 from property_tests.proportions import MEAN, SUM, bias_of_rows, multiple, of_rows
@@ -84,8 +84,9 @@ class Climb:
 
     def tried(self, case: Case) -> Found:
         """One case judged, and kept among `judged` for the other witnesses."""
-        self.judged.append(case)
-        return self.trial.of(case)
+        found = self.trial.of(case)
+        self.judged.append(found.judged_at or case)
+        return found
 
     def _remember(self, rung: Rung, question: Question, result: CheckResult, below: str) -> None:
         if below:
@@ -158,7 +159,7 @@ def _inferred(target: Target, nets: Nets) -> tuple[Factor, str]:
 
 def _ratio(case: Case, answer: Gradients) -> float | None:
     """What all arrays are multiplied by; if they differ, what the output's W is."""
-    theirs = exact_answer(case)
+    theirs = exact_answer(seen_by(case, answer))
     pairs = ((answer.gradient, theirs.gradient), (answer.step, theirs.step))
     a, b = next((a, b) for a, b in pairs if a is not None and b is not None)
     slots = [slot for slot in slots_of(case) if np.any(b[slot.start : slot.stop])]
@@ -234,6 +235,9 @@ def _moved(case: Case, before: Vector, after: Vector) -> str:
     return f"d{slot.letter}_{slot.layer}[{index}] was {was!r} and is {now!r}"
 
 
+_OF_THE_BATCH = "what it makes of its inputs is made of the whole batch; a row alone is another"
+
+
 def _rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult:
     """A batch against the sum of its rows, by the program's own answers: one factor for all.
 
@@ -242,6 +246,8 @@ def _rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult
     for case in question.cases:
         asked = [case, *(rows_of(case, [row]) for row in range(case.n))]
         answers = [climb.target.gradients(each) for each in asked]
+        if not made_row_by_row(answers):
+            return CheckResult(question.check, "skipped", _OF_THE_BATCH)
         for each, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Failure):
                 return failed(climb, question, Found(each, answer.status, answer.message))
@@ -261,7 +267,7 @@ def _bias_rows(climb: Climb, question: Question) -> CheckResult:
         answer = climb.target.gradients(case)
         if isinstance(answer, Failure):
             return failed(climb, question, Found(case, answer.status, answer.message))
-        said = bias_of_rows(case, _vector(answer), moves=climb.target.moves)
+        said = bias_of_rows(seen_by(case, answer), _vector(answer), moves=climb.target.moves)
         tried = climb.tried(case) if said else None
         if tried is not None and tried.status in BROKEN:
             return failed(climb, question, replace(tried, message=said))
@@ -281,33 +287,8 @@ def _training(climb: Climb, question: Question) -> CheckResult:
         found.append(tried)
         if tried.status in BROKEN or tried.answer is None:
             break
-        case = _after(case, tried.answer)
+        case = after_step(case, tried.answer)
     return _summed(climb, question, iter(found))
-
-
-def _after(case: Case, answer: Gradients) -> Case:
-    """The same case one step later."""
-    step = answer.step
-    if step is None:
-        assert answer.gradient is not None
-        step = -case.alpha * answer.gradient
-    Ws, bs = per_layer(case, step)
-    old = case.arrays
-    dtype = np.dtype(case.dtype)
-    return with_arrays(
-        case,
-        weights=[_tidy(W + step, dtype) for W, step in zip(old.weights, Ws, strict=True)],
-        biases=[
-            None if b is None or step is None else _tidy(b + step, dtype)
-            for b, step in zip(old.biases, bs, strict=True)
-        ],
-    )
-
-
-def _tidy(array: Vector, dtype: np.dtype[np.floating]) -> Vector:
-    """In the case's dtype, and subnormals as the zeros that some machines make of them."""
-    array = np.ascontiguousarray(array, dtype=dtype)
-    return np.where(np.abs(array) < np.finfo(dtype).smallest_normal, dtype.type(0), array)
 
 
 _HOW: dict[str, Callable[[Climb, Question], CheckResult]] = {

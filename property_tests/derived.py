@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from backproof.case import Arrays, Case
 from backproof.drawing import Array
-from backproof.gradients import Vector, flat, slots_of
+from backproof.gradients import Failure, Gradients, Vector, flat, slots_of
 
 Rows = NDArray[np.intp] | Sequence[int]
 PerLayer = tuple[list[Array], list[Array | None]]
@@ -42,6 +42,29 @@ def _frozen(array: Array) -> Array:
         array = array.copy()
         array.setflags(write=False)
     return array
+
+
+def seen_by(case: Case, answer: Gradients) -> Case:
+    """The case with the X and Y that a program makes of its own, where an adapter states them."""
+    if answer.X is None and answer.Y is None:
+        return case
+    return with_arrays(case, X=answer.X, Y=answer.Y)
+
+
+def made_row_by_row(answers: Sequence[Gradients | Failure]) -> bool:
+    """Whether what a program makes of X and Y is, in each row, what it makes of that row alone.
+
+    Where it standardises over the batch it is not. answers: to a batch, then to each of its rows
+    """
+    batch, rows = answers[0], answers[1:]
+    if isinstance(batch, Failure):
+        return True
+    for whole, name in ((batch.X, "X"), (batch.Y, "Y")):
+        if whole is not None:
+            alone = [getattr(row, name) for row in rows if isinstance(row, Gradients)]
+            if len(alone) < len(rows) or not np.allclose(alone, whole[:, None]):
+                return False
+    return True
 
 
 def rows_of(case: Case, rows: Rows) -> Case:
@@ -82,3 +105,28 @@ def per_layer(case: Case, vector: Vector) -> PerLayer:
 def with_units_permuted_back(case: Case, vector: Vector, layer: int, order: Rows) -> Vector:
     """(P,) of the permuted case, in the order of the case it was made from."""
     return flat(*permuted(*per_layer(case, vector), layer, np.argsort(order)))
+
+
+def after_step(case: Case, answer: Gradients) -> Case:
+    """The same case one step later."""
+    step = answer.step
+    if step is None:
+        assert answer.gradient is not None
+        step = -case.alpha * answer.gradient
+    Ws, bs = per_layer(case, step)
+    old = case.arrays
+    dtype = np.dtype(case.dtype)
+    return with_arrays(
+        case,
+        weights=[_tidy(W + step, dtype) for W, step in zip(old.weights, Ws, strict=True)],
+        biases=[
+            None if b is None or step is None else _tidy(b + step, dtype)
+            for b, step in zip(old.biases, bs, strict=True)
+        ],
+    )
+
+
+def _tidy(array: Vector, dtype: np.dtype[np.floating]) -> Vector:
+    """In the case's dtype, and subnormals as the zeros that some machines make of them."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    return np.where(np.abs(array) < np.finfo(dtype).smallest_normal, dtype.type(0), array)

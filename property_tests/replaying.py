@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from backproof import casefiles
+from backproof.gradients import Gradients
 from backproof.records import PairRecord
 from backproof.replayed import Replayed
 from backproof.tokens import token_of
 from oracles.bound import bound_of
 from oracles.elementary import as_measured
 from property_tests import outcome
+from property_tests.derived import seen_by
 from property_tests.gathering import case_named
 from property_tests.judging import judge_answers
 from property_tests.sides import names_in, oracles_named
@@ -29,13 +31,16 @@ def replay(
     case = casefiles.load(Path(token)) if token.endswith(".npz") else case_named(token, folder)
     witnesses, missing = oracles_named(names_in(oracles))
     with as_measured(), subject_seat(impl, adapter) as (seat, _, _):
+        (own,) = seat.side.gradients_of([case])
+        asked, case = case, seen_by(case, own) if isinstance(own, Gradients) else case
         seats = [seat, *witnesses]
-        answers = {s.name: s.side.gradients_of([case]) for s in seats}
+        answers = {seat.name: [own]}
+        answers |= {s.name: s.side.gradients_of([case]) for s in witnesses}
         (pairs,) = judge_answers([case], seats, answers, details=True)
         bound = bound_of(case, seat.family).gradient
     code = _exit_code([pair for pair in pairs if pair.a == seat.name])
     told = {name: answer for name, (answer,) in answers.items()}
-    return Replayed(case, token_of(case), seat.name, told, bound, pairs, missing, code)
+    return Replayed(case, token_of(asked), seat.name, told, bound, pairs, missing, code)
 
 
 def _exit_code(pairs: list[PairRecord]) -> int:

@@ -24,6 +24,7 @@ from oracles import verdict
 from oracles.bound import Bound, Reach, bound_of
 from oracles.certified import Certified, judged
 from oracles.exact import Exact
+from property_tests.derived import seen_by
 from property_tests.judging import record_of
 
 # Of 157 real programs the right ones lay below 6e-7 of each array's norm, the wrong ones above
@@ -33,12 +34,16 @@ CLOSE = {"float64": 1e-6, "float32": 1e-4}
 _NEXT_TO_NOTHING, _AS_SMALL = 2.0**-300, 1e-80
 TOO_EARLY = "with a rate next to nothing it is right: some weights are used after they have moved"
 FORMULA, BOUND = "exact arithmetic", "rounding bound"
+_CHANGED = "it changes its inputs itself, which its adapter states"
 LOST = "the formula is right, but its numbers are lost: it overflows or cancels"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one case showed. status: of `backproof.checked.STATUSES`   pair: against the exact."""
+    """What one case showed. status: of `backproof.checked.STATUSES`   pair: against the exact
+
+    judged_at: the case itself, or with the X and Y that the program makes of its own
+    """
 
     case: Case
     status: str
@@ -46,6 +51,7 @@ class Found:
     pair: PairRecord | None = None
     judged_by: str = BOUND
     answer: Gradients | None = None
+    judged_at: Case | None = None
 
 
 @cache
@@ -89,6 +95,9 @@ class Trial:
         if isinstance(answer, Failure):
             return Found(case, answer.status, answer.message)
         by, asked = self.factor.of(case), case
+        case = judged_at = seen_by(case, answer)
+        if case is not asked:  # its X in exact arithmetic is no float64 that others could be given
+            self.not_exactly = _CHANGED
         if self.target.moves:  # then the factor is one of its rate
             case, by = replace(case, alpha=float(by * Fraction(case.alpha))), Fraction(1)
         ours = _divided(answer, by)
@@ -97,7 +106,8 @@ class Trial:
         status, message, judged_by = _status(case, ours, pair, formula)
         if status == "fail" and self._moves_too_early(asked):
             message = "; ".join(filter(None, (message, TOO_EARLY)))
-        return Found(asked, status, message, _as_it_stands(pair, float(by)), judged_by, answer)
+        stands = _as_it_stands(pair, float(by))
+        return Found(asked, status, message, stands, judged_by, answer, judged_at)
 
     def _against_exact(self, case: Case, ours: Gradients) -> PairRecord:
         theirs = exact_answer(case)

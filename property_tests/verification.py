@@ -76,6 +76,11 @@ def verify(plan: Plan, screen: Screen) -> tuple[Run, list[Path]]:
             as_measured() as widened,
         ):
             seats = [seat, *witnesses]
+            if stated := getattr(seat.side, "stated", ()):
+                raise BackproofError(
+                    f"`--impl` {plan.impl} changes {' and '.join(stated)} itself, as its adapter "
+                    "states; verify puts the same numbers to all sides, use `backproof check`."
+                )
             conventions = {**conventions, **widened}
             screen.say(f"{seat.name} against {', '.join(s.name for s in witnesses) or 'nobody'}")
             for name, how in missing.items():
