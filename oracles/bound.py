@@ -180,11 +180,12 @@ def _backward(block: Block, family: Family, layers: Layers) -> tuple[list[Vector
 
 def _below(units: Units, G: WithError, D: WithError) -> None:
     """F4, neuron by neuron, from arrays to arrays; where there is only padding, D is zero."""
-    G_of_units = units.places.of(G[0]), units.places.of(G[1])
-    delta = F4_delta(G_of_units, (units.row.s, units.row.Es), units.precision)
+    places, precision = units.places, units.precision
+    G_of_units = places.of(G[0]), closed(places.of(G[1]), precision)
+    delta = F4_delta(G_of_units, (units.row.s, units.row.Es), precision)
     for values, padded in zip(delta, D, strict=True):
         padded[: len(G[0])] = 0.0
-        units.places.put(values, padded)
+        places.put(values, padded)
 
 
 def _both_ways(block: Block, family: Family, layers: OfCases) -> tuple[list[Vector], ...]:
@@ -230,21 +231,22 @@ def _forward(block: Block, family: Family) -> Layers:
 
 
 def F1_weighted_sum(O: Sized, W: Array, b: Array, terms: Array, precision: Precision) -> WithError:
-    """Z = O @ W + b: g(terms) (|O_hat||W| + |b|) + EO |W|.
+    """Z = O @ W + b: g(terms) (|O_hat||W| + |b|) + EO |W|; to be closed without the padding.
 
     In any order, the bias first, last or as a row of ones (Higham 2002, section 3.1). Each product
     and each sum may underflow.
     """
     (o, Eo, top), size, rounding = O, np.abs(W), g(terms, precision)
     E_b = rounding * np.abs(b) + 2.0 * terms * precision.eta
-    return o @ W + b, closed((rounding * top + Eo) @ size + E_b, precision)
+    E = (rounding * top + Eo) @ size + E_b
+    return o @ W + b, E
 
 
 def _box_of_units(block: Block, layer: int, places: Places, Z: WithError, family: Family) -> Box:
     """(M, 1, 1), for the neurons of one layer."""
     precision, slope = block.precision.of_each(places.cases), block.slope[layer]
-    slope = slope.take(places.cases, axis=0)
-    return Box(places.of(Z[0]), places.of(Z[1]), precision, slope, family)
+    E = closed(places.of(Z[1]), precision)
+    return Box(places.of(Z[0]), E, precision, slope.take(places.cases, axis=0), family)
 
 
 def F2_activated(box: Box, places: Places) -> tuple[Row, Mask]:
@@ -313,10 +315,10 @@ def F5_gradients(O: Sized, D: Sized, n: Array, precision: Precision) -> tuple[Wi
 
 
 def F6_outputs_below(D: Sized, W: Array, fan_out: Array, precision: Precision) -> WithError:
-    """dLoss/dO of the layer below = delta @ W^T: g(m) |D_hat||W|^T + ED |W|^T."""
+    """dLoss/dO of the layer below = delta @ W^T: g(m) |D_hat||W|^T + ED |W|^T; to be closed."""
     (d, Ed, top), turned = D, _turned(W)
-    E = (g(fan_out, precision) * top + Ed) @ np.abs(turned)
-    return d @ turned, closed(E + 2.0 * fan_out * precision.eta, precision)
+    E = (g(fan_out, precision) * top + Ed) @ np.abs(turned) + 2.0 * fan_out * precision.eta
+    return d @ turned, E
 
 
 def _turned(X: Array) -> Array:

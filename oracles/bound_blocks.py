@@ -216,7 +216,8 @@ def _places(groups: dict[Any, Rows], same: dict[Any, Any], real: Mask, m: int) -
     names = sorted(groups, key=lambda name: same.get(name, name))
     cases, each = np.concatenate([groups[name] for name in names]), real[0].size
     found = real[cases].reshape(-1).nonzero()[0]
-    turn = found // each  # of the case, in the order of `cases`
+    # Of the case, in the order of `cases`; a box has a power of two of places.
+    turn = found >> (each.bit_length() - 1)
     ends = list(itertools.accumulate(len(groups[name]) for name in names))
     pieces, start = dict[Any, slice](), 0
     for name, stop in zip(names, turn.searchsorted(ends).tolist(), strict=True):

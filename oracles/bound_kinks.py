@@ -81,10 +81,12 @@ def backward_both_ways(
 
 def delta(G: Between, S: Slopes, precision: Precision) -> Between:
     """F4: all products of an end with an end; E is that of the largest."""
-    ends = np.stack([x * s for x in (G.low, G.high) for s in (S.low, S.high)])
+    a, b, c, d = (x * s for x in (G.low, G.high) for s in (S.low, S.high))
+    low = np.minimum(np.minimum(a, b), np.minimum(c, d))
+    high = np.maximum(np.maximum(a, b), np.maximum(c, d))
     largest = np.maximum(np.abs(S.low), np.abs(S.high))
     _, E = product((G.size, G.E), (largest, S.E), precision)
-    return Between(ends.min(axis=0), ends.max(axis=0), E)
+    return Between(low, high, E)
 
 
 def gradients(O: Sized, D: Between, n: Array, precision: Precision) -> tuple[Between, Between]:
