@@ -1,7 +1,7 @@
 """The elementary functions of this machine, measured against exact values: is C wide enough?
 
-The bound assumes that exp, expm1, log1p, tanh and erf err by at most C u (`bound_tables.py`). No
-standard promises that; it depends on the NumPy and the C library that run. So it is measured, at
+The bound assumes that exp, expm1, log, log1p, tanh, cosh and erf err by at most C u
+(`bound_tables.py`). No standard promises that; it depends on the NumPy and the C library that run. So it is measured, at
 the start of a run, at fixed points: evenly spread, near zero, and far out. Where an error exceeds
 C u, C is widened for the whole run and said so.
 
@@ -24,7 +24,7 @@ from oracles.bound_tables import Array
 Function = Callable[[Array], Array]
 
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0  # its multiples modulo 1 are as even as numbers can be
-_EACH = 2500  # points of a function: 12,500 for all five
+_EACH = 2500  # points of a function: 17,500 for all seven
 _BITS = 128
 _HOPELESS = 2.0**20  # u; half the digits of a float32 are wrong
 
@@ -38,15 +38,19 @@ def _erf(x: Array) -> Array:
 NUMPY: dict[str, Function] = {
     "exp": np.exp,
     "expm1": np.expm1,
+    "log": np.log,
     "log1p": np.log1p,
     "tanh": np.tanh,
+    "cosh": np.cosh,
     "erf": _erf,
 }
 _EXACT: dict[str, Callable[[arb], arb]] = {
     "exp": arb.exp,
     "expm1": arb.expm1,
+    "log": arb.log,
     "log1p": arb.log1p,
     "tanh": arb.tanh,
+    "cosh": arb.cosh,
     "erf": arb.erf,
 }
 # The ends of where each is evaluated. Beyond them a result is 0, 1, infinite or subnormal.
@@ -54,15 +58,19 @@ _RANGES = {
     "float64": {
         "exp": (-708.0, 709.0),
         "expm1": (-708.0, 709.0),
+        "log": (2.0**-1022, 1e308),
         "log1p": (0.0, 1e6),
         "tanh": (-40.0, 40.0),
+        "cosh": (-710.0, 710.0),
         "erf": (-7.0, 7.0),
     },
     "float32": {
         "exp": (-87.0, 88.0),
         "expm1": (-87.0, 88.0),
+        "log": (2.0**-126, 3e38),
         "log1p": (0.0, 1e6),
         "tanh": (-20.0, 20.0),
+        "cosh": (-88.0, 88.0),
         "erf": (-5.0, 5.0),
     },
 }
@@ -94,15 +102,16 @@ def points(name: str, dtype: str) -> Array:
     """Where a function is asked: the same everywhere and always, (n,) in the dtype.
 
     Half of them where networks are (|x| <= 6), a quarter near zero in every magnitude down to
-    2**-60, a quarter up to the ends of the range.
+    2**-60, a quarter up to the ends of the range. Of log the quarter near zero lies near 1 instead,
+    where log is near zero.
     """
     low, high = _RANGES[dtype][name]
     even = (np.arange(1, _EACH + 1) * _GOLDEN) % 1.0
     usual, small, far = even[::2], even[1::4], even[3::4]
     signs = np.where(np.arange(small.size) % 2, -1.0, 1.0)
-    near = signs * 2.0 ** (-60.0 * small)
+    near = signs * 2.0 ** (-60.0 * small) + (1.0 if name == "log" else 0.0)
     x = np.concatenate([12.0 * usual - 6.0, near, low + (high - low) * far])
-    if low == 0.0:
+    if low >= 0.0:
         x = np.abs(x)
     return np.unique(np.clip(x, low, high).astype(dtype))
 
