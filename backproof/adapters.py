@@ -122,6 +122,7 @@ class Adapter:
         W, b: of the weights; without W the model is given nothing: it is the `Net` itself
         dW, db: where gradients are stored   rate: where the learning rate is set
     What the program does to X or Y before it computes: `inputs` and `targets`, methods
+    The loss that the program prints, if it has a function for it: `stated_loss`, a method
     What comes out
         gives: "update": ΔW is W after - W before; "gradient": `run` returns it, or dW says where it
             is; "weights": `run` returns the new weights. Where it is "", dW means "gradient"
@@ -194,6 +195,14 @@ class Adapter:
 
     def targets(self, Y: Any) -> Any:
         """Likewise of Y, (n, k_L) -> (n, k_L): smoothed labels, or ones that are scaled."""
+        raise NotImplementedError
+
+    def stated_loss(self, model: Any, X: Any, Y: Any) -> Any:
+        """The loss that the program says it descends, one number, at the weights as they are.
+
+        Only where it has a function for it. `loss` names the one whose gradient it has; `check`
+        then says whether what is stated is a positive multiple of that one, up to a constant.
+        """
         raise NotImplementedError
 
     def run(self, model: Any, X: Any, Y: Any) -> Any:

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from backproof.adapted import Adapted, dtype_of
 from backproof.adapters import (
     Adapter,
@@ -25,10 +27,10 @@ from backproof.proposal import adapter_source
 from backproof.proposed_scripts import is_script, missing_packages
 from backproof.proposing import adapted_by, propose
 from backproof.protocol import Message
-from backproof.replies import Reply
+from backproof.replies import Reply, arrays_in, failure_reply
 from backproof.scripts import marked, replace_packages, run_definitions, source_of
-from backproof.smoking import problems_of
-from backproof.stated import methods_of, words_of
+from backproof.smoking import loss_at, problems_of
+from backproof.stated import methods_of, states_loss, words_of
 from backproof.telling import told
 
 
@@ -42,6 +44,17 @@ class Loaded:
     def smoke(self, message: Message) -> Reply:
         """`smoked`, with the problems of the adapter."""
         return "smoked", {"id": message.fields["id"], "problems": problems_of(self._adapted)}, {}
+
+    def stated_loss(self, message: Message) -> Reply:
+        """`loss`, the one that the program states at the weights of the question; or `errored`."""
+        question, adapted = message.fields, self._adapted
+        arrays = arrays_in(question, {name: a.copy() for name, a in message.arrays.items()})
+        try:
+            with np.errstate():
+                value = loss_at(adapted, question, arrays)
+        except BaseException as error:
+            return failure_reply(error, adapted.folder, question)
+        return "loss", {"id": question["id"]}, {"value": np.array([value])}
 
     def told(self) -> dict[str, Any]:
         """Claims and the rest, for `hello`. Raises LoadError where no net can be made."""
@@ -109,6 +122,7 @@ def claims_of(adapter: Adapter, dtype: str) -> dict[str, Any]:
         "widths": adapter.widths,
         "outputs": 1 if adapter.labels == "flat" else adapter.outputs,
         "alphas": None if adapter.alpha is None else [adapter.alpha],
+        "states_loss": states_loss(adapter),
     }
 
 

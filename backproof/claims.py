@@ -46,6 +46,7 @@ class Claims:
     depths: numbers of layers   max_rows: of a batch, 1 where it takes single instances only
     widths: the one architecture it has, input first   outputs: the one number of outputs
     alphas: learning rates that are written into it; None: whatever one likes
+    states_loss: whether it says itself what its loss is, as a number
     """
 
     activations: tuple[str, ...] = ACTIVATIONS
@@ -62,6 +63,7 @@ class Claims:
     widths: tuple[int, ...] | None = None
     outputs: int | None = None
     alphas: tuple[float, ...] | None = None
+    states_loss: bool = False
 
     def refusal(self, case: Case) -> str:
         """Why the case is not for this implementation, in words; "" where it is."""

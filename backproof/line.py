@@ -108,6 +108,10 @@ class Line:
         answer = self._asked_for("smoke", case, {}, self._limits.first_call)
         return [str(each) for each in answer.fields.get("problems", ())]
 
+    def stated_loss(self, case: Case) -> Message:
+        """The loss that the program states, in `value`. Raises Died, likewise."""
+        return self._asked_for("loss", case, {}, self._limits.call)
+
     def _asked_for(self, kind: str, case: Case, how: dict[str, Any], deadline: float) -> Message:
         if not self._alive:
             self._restart()
@@ -213,6 +217,8 @@ def answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
     """Whether a message is an answer to this very question, in form."""
     if answer.fields.get("id") != question["id"]:
         return False
+    if answer.kind == "loss":
+        return "value" in answer.arrays and answer.arrays["value"].shape == (1,)
     if answer.kind not in _NUMBERS:
         return answer.kind in ("skipped", "errored", "inexact", "smoked")
     for letter in ("X", "Y"):  # what an adapter states that becomes of them

@@ -16,7 +16,7 @@ from backproof.case import Arrays
 from backproof.layouts import LayoutError
 from backproof.paths import PathError
 from backproof.replies import ResultError
-from backproof.stated import problems_in
+from backproof.stated import loss_in, problems_in, states_loss
 from backproof.telling import told
 
 _Answer = list[Any]
@@ -56,7 +56,7 @@ def _of_depth(adapted: Adapted, depth: int) -> list[str]:
         ]
     if not any(np.any(array) for array in once):
         return [_nothing(adapted.adapter, adapted.gives)]
-    return _unheard(adapted, depth, arrays, once)
+    return _unheard(adapted, depth, arrays, once) or _loss_unheard(adapted, depth, arrays)
 
 
 def _nothing(adapter: Adapter, gives: str) -> str:
@@ -97,14 +97,47 @@ def _unheard(adapted: Adapted, depth: int, arrays: Arrays, once: _Answer) -> lis
     return found
 
 
+def _loss_unheard(adapted: Adapted, depth: int, arrays: Arrays) -> list[str]:
+    """What is wrong with the loss that is stated, if one is."""
+    if not states_loss(adapted.adapter):
+        return []
+    values = []
+    for halves in (1, 2):
+        weights = tuple(W / halves for W in arrays.weights)
+        try:
+            asked = replace(arrays, weights=weights)
+            values.append(loss_at(adapted, _question(adapted, depth), asked))
+        except AdapterError as error:
+            return [str(error)]
+        except BaseException as error:
+            return [
+                f"`stated_loss` raises {told(error, adapted.folder)}; run the forward pass first"
+            ]
+    if values[0] == values[1]:
+        return ["what `stated_loss` returns does not change with the weights"]
+    return []
+
+
+def loss_at(adapted: Adapted, question: dict[str, Any], arrays: Arrays) -> float:
+    """The loss that is stated, at the weights of a question."""
+    X, Y = adapted.inputs(arrays)
+    model = adapted.model_of(adapted.net_of(question, arrays, X, Y))
+    adapted.set(model, arrays)
+    return loss_in(adapted.adapter, model, X, Y)
+
+
 def _answer(adapted: Adapted, depth: int, arrays: Arrays, times: float = 1.0) -> _Answer:
     X, Y = adapted.inputs(arrays)
-    net, *_ = probe_of(adapted, depth)
-    question = {"activations": net.activations, "loss": net.loss, "slope": net.slope}
-    net = adapted.net_of(question | {"alpha": net.alpha * times}, arrays, X, Y)
+    net = adapted.net_of(_question(adapted, depth, times), arrays, X, Y)
     with np.errstate():
         W, b = adapted.parameters(net, arrays, X, Y)
     return [*W, *(array for array in b if array is not None)]
+
+
+def _question(adapted: Adapted, depth: int, times: float = 1.0) -> dict[str, Any]:
+    net, *_ = probe_of(adapted, depth)
+    question = {"activations": net.activations, "loss": net.loss, "slope": net.slope}
+    return question | {"alpha": net.alpha * times}
 
 
 def _equal(a: _Answer, b: _Answer) -> bool:

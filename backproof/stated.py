@@ -1,8 +1,10 @@
-"""What an adapter states about its program, in the worker: what becomes of X and Y inside it.
+"""What an adapter states about its program, in the worker: what becomes of X and Y, and its loss.
 
 Nothing stated is believed of the program's answer: it only says where the answer is judged. A
 statement that is wrong makes a right program fail; it makes no wrong one pass.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +69,23 @@ def problems_in(adapter: Adapter, arrays: Arrays) -> list[str]:
         elif not np.ptp(first) > 0:
             found.append(f"`{name}` returns one number throughout; state what becomes of {letter}")
     return found
+
+
+def states_loss(adapter: Adapter) -> bool:
+    return type(adapter).stated_loss is not Adapter.stated_loss
+
+
+def loss_in(adapter: Adapter, model: Any, X: Any, Y: Any) -> float:
+    """The loss that is stated. Raises AdapterError where it is no number."""
+    value = adapter.stated_loss(model, X, Y)
+    try:
+        number = np.asarray([] if value is None else value, dtype=np.float64)
+    except (TypeError, ValueError):
+        number = np.asarray([])
+    if number.size != 1:
+        got = "None" if value is None else f"a {type(value).__name__}"
+        raise AdapterError(f"`stated_loss` returned {got}, expected one number")
+    return float(number.reshape(()))
 
 
 def words_of(adapter: Adapter) -> list[str]:

@@ -202,6 +202,17 @@ class Target:
         made = answer.arrays.get
         return Gradients(gradient, step, X=made("X"), Y=made("Y"))
 
+    def stated_loss(self, case: Case) -> float | Failure:
+        """The loss that a program behind an adapter says it descends (`Adapter.stated_loss`)."""
+        assert isinstance(self._line, Line)
+        try:
+            answer = self._line.stated_loss(case)
+        except Died as died:
+            return Failure(died.status, died.message)
+        if answer.kind != "loss":
+            return Failure("error", answer.fields["message"])
+        return float(answer.arrays["value"][0])
+
     def smoke(self) -> list[str]:
         """Problems of the adapter, one sentence each, with what to do; empty where it works.
 

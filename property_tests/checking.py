@@ -7,6 +7,7 @@ asked. Nothing is skipped silently: every check of the ladder ends as one `Check
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,14 @@ from backproof.conventions import Factor, factor_of
 from backproof.gradients import Failure, Gradients, Vector, slots_of
 from backproof.sentences import place
 from backproof.target import Target
+from oracles.exact_loss import loss_of
 from oracles.integers import exactly_computable
 from property_tests.campaign import case_line
 from property_tests.derived import after_step, made_row_by_row, rows_of, seen_by
 from property_tests.ladder import LADDER, Question, Rung
 from property_tests.nets import Nets
 from property_tests.proportions import MEAN, SUM, bias_of_rows, multiple, of_rows
+from property_tests.stated_loss import Values, told
 from property_tests.trying import Found, Trial, exact_answer
 
 STEPS = 3
@@ -274,6 +277,23 @@ def _bias_rows(climb: Climb, question: Question) -> CheckResult:
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
+def _stated_loss(climb: Climb, question: Question) -> CheckResult:
+    """What the program prints as its loss, against the value of the one whose gradient it has."""
+    for _, group in groupby(question.cases, key=lambda case: (case.activations[-1], case.loss)):
+        cases, stated = list(group), list[float]()
+        for case in cases:
+            value = climb.target.stated_loss(case)
+            if isinstance(value, Failure):
+                return failed(climb, question, Found(case, value.status, value.message))
+            stated.append(value)
+        seen = [seen_by(case, climb.target.gradients(case)) for case in cases]
+        exact = [loss_of(case) for case in seen]
+        status, said = told(Values(cases, exact, stated))
+        if status != "pass":
+            return failed(climb, question, Found(cases[0], status, said))
+    return CheckResult(question.check, "pass", cases=len(question.cases))
+
+
 def _training(climb: Climb, question: Question) -> CheckResult:
     """Steps in a row: each starts where the program's own last step led."""
     (start,) = question.cases
@@ -300,6 +320,7 @@ _HOW: dict[str, Callable[[Climb, Question], CheckResult]] = {
     "rows": partial(_rows, right=(SUM, MEAN)),
     "rows, sum": partial(_rows, right=(SUM,)),
     "rows, mean": partial(_rows, right=(MEAN,)),
+    "stated loss": _stated_loss,
     "training": _training,
 }
 

@@ -44,9 +44,9 @@ def _frozen(array: Array) -> Array:
     return array
 
 
-def seen_by(case: Case, answer: Gradients) -> Case:
+def seen_by(case: Case, answer: Gradients | Failure) -> Case:
     """The case with the X and Y that a program makes of its own, where an adapter states them."""
-    if answer.X is None and answer.Y is None:
+    if isinstance(answer, Failure) or (answer.X is None and answer.Y is None):
         return case
     return with_arrays(case, X=answer.X, Y=answer.Y)
 

@@ -26,8 +26,8 @@ class Question:
     """A check with the cases that answer it; without cases it is not claimed.
 
     how: "derivative" (each case against the exact one), or a comparison of the program with itself:
-        "twice", "state", "bias rows", "rows", "rows, sum", "rows, mean"; "training" takes the case
-        as the first of several steps
+        "twice", "state", "bias rows", "rows", "rows, sum", "rows, mean"; "stated loss" compares
+        values; "training" takes the case as the first of several steps
     subject: the activation, or (output, loss), that is left out above if this breaks
     blocked: what it is made of that broke already, or ""
     """
@@ -133,6 +133,15 @@ def _loss(nets: Nets) -> Iterator[Question]:
             _cases(*(nets.net(seed, ending=(output, loss)) for seed in (20, 21))),
             subject=(output, loss),
             blocked=f"activation.{output}" if output in nets.broken else "",
+        )
+    if nets.claims.states_loss:
+        probes = [
+            nets.net(seed, ending=ending) for ending in nets.endings for seed in range(90, 96)
+        ]
+        yield Question(
+            Check("loss.stated", "the loss that it states is the one whose gradient it has"),
+            _cases(*probes),
+            "stated loss",
         )
 
 

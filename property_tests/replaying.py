@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from backproof import casefiles
-from backproof.gradients import Gradients
 from backproof.records import PairRecord
 from backproof.replayed import Replayed
 from backproof.tokens import token_of
@@ -32,7 +31,7 @@ def replay(
     witnesses, missing = oracles_named(names_in(oracles))
     with as_measured(), subject_seat(impl, adapter) as (seat, _, _):
         (own,) = seat.side.gradients_of([case])
-        asked, case = case, seen_by(case, own) if isinstance(own, Gradients) else case
+        asked, case = case, seen_by(case, own)
         seats = [seat, *witnesses]
         answers = {seat.name: [own]}
         answers |= {s.name: s.side.gradients_of([case]) for s in witnesses}
