@@ -1,9 +1,9 @@
 """The elementary functions of this machine, measured against exact values: is C wide enough?
 
 The bound assumes that exp, expm1, log, log1p, tanh, cosh and erf err by at most C u
-(`bound_tables.py`). No standard promises that; it depends on the NumPy and the C library that run. So it is measured, at
-the start of a run, at fixed points: evenly spread, near zero, and far out. Where an error exceeds
-C u, C is widened for the whole run and said so.
+(`bound_tables.py`). No standard promises that; it depends on the NumPy and the C library that run.
+So it is measured, at the start of a run, at fixed points: evenly spread, near zero, and far out.
+Where an error exceeds C u, C is widened for the whole run and said so.
 
 The points are a sample and not all numbers, so a widened C lies a quarter above what was found.
 """

@@ -118,8 +118,8 @@ def test_the_points_lie_where_functions_are_used(dtype: str) -> None:
         assert x.tobytes() == points.__wrapped__(name, dtype).tobytes()
         assert (np.diff(x) > 0).all()
         assert (np.abs(x) <= 6).sum() > 800
-        zero = 1.0 if name == "log" else 0.0  # where the function is 0 itself, or flat
-        assert (np.abs(x - zero) < 1e-3).sum() > 300
+        zero, least = (1.0, 150) if name == "log" else (0.0, 300)  # near 1 there are fewer numbers
+        assert (np.abs(x - zero) < 1e-3).sum() > least
         assert (np.abs(x) > 0.9 * np.abs(x).max()).sum() > 10
 
 
