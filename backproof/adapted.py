@@ -1,7 +1,6 @@
 """A program behind an adapter, in the worker: make a net, set its weights, run it, read them."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,8 @@ from backproof.adapters import (
     Adapter,
     AdapterError,
     Net,
-    depths_of,
     given_arrays,
     gives_of,
-    layers_of,
     names,
 )
 from backproof.case import Arrays
@@ -23,7 +20,6 @@ from backproof.gradients import flat
 from backproof.layouts import (
     LayoutError,
     ours_of,
-    squeezed,
     theirs_of,
     turned,
     with_bias,
@@ -33,7 +29,7 @@ from backproof.paths import PathError, found_at, numbers_at, parsed, stand
 from backproof.protocol import Message
 from backproof.replies import Question, Reply, arrays_in, exact_reply, failure_reply
 from backproof.returned import misfit, read
-from backproof.scripts import Marked
+from backproof.scripts import Marked, only_read
 from backproof.shown_numbers import INPUT, labels_of, shown
 from backproof.stated import made_of
 
@@ -58,6 +54,7 @@ class Adapted:
         self._turn_d: bool | None = None
         self._form = ""
         self._learned = bool(adapter.layout)
+        self._made_here = set[tuple[Any, int]]()
         # The weights are globals of a script, which its definitions alone do not make.
         self.unmade = adapter.script and type(adapter).make is Adapter.make
 
@@ -146,9 +143,9 @@ class Adapted:
                 raise AdapterError("the weights that were set are not those that are read back")
         returned = self._run(model, X, Y)
         if self.gives == "gradient":
-            return self._gradient(model, returned, net, arrays)
+            return self._given(model, returned, net, arrays)
         after = (
-            self._of_returned(returned, net, arrays)
+            self._given(model, returned, net, arrays)
             if self.gives == "weights"
             else self.get(model, arrays)
         )
@@ -209,9 +206,13 @@ class Adapted:
         try:
             there = numbers_at(model, path)
         except PathError:
-            if self.marked is None and not self.unmade:
+            # A script whose beginning was not run, or functions on globals that others make.
+            if self.marked is None and not self.unmade and not only_read(model, path):
                 raise
-            there = fresh  # a script whose beginning was not run has nothing there yet
+            there = fresh
+            self._made_here.add((texts, layer))
+        if (texts, layer) in self._made_here:  # for another net, before
+            there = fresh
         if there.ndim == 0 and array.size == 1:
             stand(model, path, array.reshape(()))
             return
@@ -250,7 +251,8 @@ class Adapted:
         )
         return self._ours(Ws, bs, arrays, self._turn)
 
-    def _gradient(self, model: Any, returned: Any, net: Net, arrays: Arrays) -> Both:
+    def _given(self, model: Any, returned: Any, net: Net, arrays: Arrays) -> Both:
+        """A gradient, or new weights: what `run` returned, or what stands where dW and db say."""
         adapter = self.adapter
         if not adapter.dW:
             return self._of_returned(returned, net, arrays)
@@ -294,9 +296,9 @@ class Adapted:
             return [W for W, _ in both], [b for _, b in both]
         if not b:
             return found, [None] * len(found)
-        if not bs:  # it has biases, but no gradient of them: nothing moves
-            return found, [np.zeros(s) if v is None else v * 0 for v, s in
-                           zip(arrays.biases, b, strict=True)]  # fmt: skip
+        if not bs:  # it has biases, but no gradient of them, nor new ones: nothing moves
+            keep = float(self.gives == "weights")
+            return found, [None if v is None else v * keep for v in arrays.biases]
         return found, [np.reshape(_array(a), s) * sign for a, s in zip(bs, b, strict=True)]
 
     def _flat(self, both: Both) -> Array:
@@ -335,65 +337,3 @@ def _same(found: Both, arrays: Arrays) -> bool:
             if not np.array_equal(a, np.asarray(b, dtype=a.dtype)):
                 return False
     return True
-
-
-# --- what the harness is told ---------------------------------------------------------------------
-
-# Widths of a net that tells all layouts apart.
-_WIDTHS = (6, 5, 4, 7, 8, 9, 10, 11, 12)
-
-
-def probe_widths(adapter: Adapter, depth: int) -> tuple[int, ...]:
-    """All different, where the program lets us choose."""
-    if adapter.widths is not None:
-        return tuple(adapter.widths)
-    return (*_WIDTHS[:depth], adapter.outputs or (1 if adapter.labels == "flat" else 2))
-
-
-def probe_arrays(adapter: Adapter, widths: tuple[int, ...], loss: str) -> Arrays:
-    """Some net with these widths: no number twice."""
-    layers = layers_of(widths)
-    n = 1 if adapter.batch.startswith("single") else 3
-    W = [np.arange(1, k * j + 1).reshape(k, j) / (8.0 * k * j) for k, j in layers]
-    b = [None if adapter.bias == "none" else np.arange(1, j + 1) / 16.0 for _, j in layers]
-    Y = np.zeros((n, widths[-1]))
-    Y[:, 0] = 1.0
-    X = np.arange(1, n * widths[0] + 1).reshape(n, widths[0]) / (4.0 * n * widths[0])
-    return Arrays(tuple(W), tuple(b), X, Y)
-
-
-def dtype_of(adapted: Adapted) -> str:
-    """The dtype in which the program keeps its weights: float32 code is judged as such.
-
-    Raises what the learner's code raises, PathError.
-    """
-    adapter = adapted.adapter
-    if not adapter.W or adapted.marked is not None or adapted.unmade:
-        return "float64"
-    net, *_ = probe_of(adapted)
-    model = adapted.model_of(net)
-    there = found_at(model, _path(adapter.W, 0))
-    found = np.array(there).dtype
-    return "float32" if found == np.float32 and isinstance(there, np.ndarray) else "float64"
-
-
-def probe_of(adapted: Adapted, depth: int | None = None) -> tuple[Net, Arrays, Any, Any]:
-    """A net as a question would be."""
-    adapter = adapted.adapter
-    depth = depth or max(min(depths_of(adapter)), min(2, max(depths_of(adapter))))
-    widths = probe_widths(adapter, depth)
-    loss = names(adapter.loss)[0]
-    hidden = (names(adapter.hidden) or ("",))[0]
-    arrays = probe_arrays(adapter, widths, loss)
-    question = {
-        "activations": [hidden] * (depth - 1) + [names(adapter.output)[0]],
-        "loss": loss,
-        "alpha": 0.5 if adapter.alpha is None else adapter.alpha,
-        "slope": adapter.slope,
-    }
-    X, Y = adapted.inputs(arrays)
-    net = adapted.net_of(question, arrays, X, Y)
-    return replace(net), arrays, X, Y
-
-
-__all__ = ["Adapted", "dtype_of", "probe_of", "squeezed"]

@@ -111,7 +111,7 @@ class Adapter:
         batch: "rows" for X of shape (n, k_0), "columns" (k_0, n); one instance a call as "single"
             (k_0,), "single row" (1, k_0) or "single column" (k_0, 1)
         labels: the same for Y, as `batch` where it is ""; also "flat" (n,) of a single output, or
-            "classes", whole numbers (n,) for one-hot rows
+            "classes", whole numbers (n,), each the place of a row's largest number
         lists: X and Y as lists of numbers
         layout: "in, out" for W of (k, j), "out, in" for (j, k), wherever the shapes that are found
             do not say; once it is named, an array of any size may stand there
@@ -120,15 +120,18 @@ class Adapter:
         bias_input: what the bias is multiplied by, 1 or -1
     Where the numbers are: paths (`backproof.paths`), one for all layers or a tuple, one per layer
         W, b: of the weights; without W the model is given nothing: it is the `Net` itself
-        dW, db: where gradients are stored   rate: where the learning rate is set
+        dW, db: where gradients, or new weights, are stored   rate: where the learning rate is set
     What the program does to X or Y before it computes: `inputs` and `targets`, methods
     The loss that the program prints, if it has a function for it: `stated_loss`, a method
     What comes out
         gives: "update": ΔW is W after - W before; "gradient": `run` returns it, or dW says where it
-            is; "weights": `run` returns the new weights. Where it is "", dW means "gradient"
+            is; "weights": `run` returns the new weights, or dW says where they are. Where it is
+            "", dW means "gradient"
         alpha: a learning rate that is written into the program; None if it can be set
     Of scripts (`backproof.scripts`)
-        script: run its definitions only when it is loaded   loop, lines: what is run then
+        script: run its definitions only when it is loaded
+        loop, lines: what is run then, by line or by a text that stands in one line alone; of a loop
+            in a function, what the function defines above it is known as well
         data: the names by which the script calls X and Y
         without: packages that are replaced by ones that do nothing, such as "matplotlib"
     """
@@ -229,7 +232,8 @@ def gives_of(adapter: Adapter) -> str:
 
 
 def given_arrays(adapter: Adapter, W: list[Any], b: list[Any]) -> tuple[list[Any], list[Any]]:
-    """Ours, W (k, j) and b (j,), as `Net` has them."""
+    """Ours, W (k, j) and b (j,), as `Net` has them: copies, which a program may change in place."""
+    W, b = [M.copy() for M in W], [None if v is None else v.copy() for v in b]
     columns = adapter.batch in ("columns", "single column")
     turn = (adapter.layout or LAYOUTS[columns]) == "out, in"
     if adapter.bias in ("first", "last"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapted import Adapted, dtype_of
+from backproof.adapted import Adapted
 from backproof.adapters import (
     Adapter,
     AdapterError,
@@ -23,6 +23,7 @@ from backproof.layouts import LayoutError
 from backproof.loading import LoadError, cannot_import, cannot_read, imported, module_at, named
 from backproof.names import OUTPUT_ACTIVATION
 from backproof.paths import PathError
+from backproof.probe_nets import dtype_of
 from backproof.proposal import adapter_source
 from backproof.proposed_scripts import is_script, missing_packages
 from backproof.proposing import adapted_by, propose

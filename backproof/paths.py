@@ -139,7 +139,7 @@ def stand(root: Any, path: Path, array: Any) -> None:
         old = None  # a script whose beginning was not run has no such name yet
     new = _kept(old, array)
     if isinstance(step, slice) and isinstance(holder, list):
-        new = list(array)
+        new = _nested(array)
     if isinstance(holder, tuple):  # (W, b) per layer: a new pair takes its place
         parts = list(holder)
         parts[step] = new

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapted import Adapted, probe_of
+from backproof.adapted import Adapted
 from backproof.adapters import Adapter
 from backproof.called import BACKWARD, FORWARD, TRAIN, UPDATE, arguments, makes
 from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
 from backproof.guessed_claims import Combination, combinations_in, reproduced
 from backproof.hurrying import hurried
+from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal, adapter_source
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked

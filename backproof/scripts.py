@@ -69,6 +69,14 @@ def _defines(statement: ast.stmt) -> bool:
     return isinstance(statement, _DEFINITIONS)
 
 
+def only_read(model: object, path: tuple[tuple[str, Any], ...]) -> bool:
+    """Whether a path names a global that functions of the module read and nothing in it makes."""
+    if not isinstance(model, ModuleType) or path[0][0] != "name" or path[0][1] in vars(model):
+        return False
+    own = (each for each in vars(model).values() if isinstance(each, FunctionType))
+    return any(path[0][1] in each.__code__.co_names for each in own)
+
+
 class Marked:
     """The part of a script that is one forward and backward pass.
 
@@ -93,6 +101,8 @@ def marked(adapter: Adapter, source: str, module: ModuleType, path: Path) -> Mar
     if adapter.loop:
         found = _loop(tree, source, adapter.loop)
         body = [_once(found)]
+        for function in functions_around(tree, found):
+            run_definitions(ast.Module(defined_before(function, found), []), module, path)
         words = f"the body of its loop at line {found.lineno} is run once"
     else:
         assert adapter.lines is not None
@@ -103,6 +113,32 @@ def marked(adapter: Adapter, source: str, module: ModuleType, path: Path) -> Mar
         return Marked(_compiled(body, path), module, words)
     except SyntaxError as error:
         raise AdapterError(f"what is marked cannot be run on its own: {error.msg}") from None
+
+
+def functions_around(tree: ast.Module, inner: ast.stmt) -> list[ast.FunctionDef]:
+    """The functions in whose bodies a statement stands, the outermost first."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and any(each is inner for each in ast.walk(node))
+    ]
+
+
+def defined_before(function: ast.FunctionDef, inner: ast.stmt) -> list[ast.stmt]:
+    """The defaults of a function's parameters, and what its body has above a statement."""
+    given = function.args
+    places = [*given.posonlyargs, *given.args]
+    pairs = [
+        *zip(places[len(places) - len(given.defaults) :], given.defaults, strict=True),
+        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    ]
+    defaults = [
+        ast.copy_location(ast.Assign([ast.Name(place.arg, ast.Store())], value), function)
+        for place, value in pairs
+        if value is not None
+    ]
+    above = [each for each in function.body if (each.end_lineno or 0) < inner.lineno]
+    return [*defaults, *above]
 
 
 def _compiled(body: Sequence[ast.stmt], path: Path) -> CodeType:

@@ -37,11 +37,14 @@ def _flat(array: Any) -> Any:
 
 
 def classes(Y: Any) -> Any:
-    """The index of the 1 in each row. Raises NotImplementedError for rows that are not one-hot."""
+    """(n,) the index of the largest number of each row, the first of equal ones."""
     rows = [[_number(y) for y in row] for row in Y]
-    if any(sorted(row) != [0.0] * (len(row) - 1) + [1.0] for row in rows):
-        raise NotImplementedError("a row of Y is no class")
-    return np.array([row.index(1.0) for row in rows])
+    return np.array([row.index(max(row)) for row in rows])
+
+
+def one_hot(Y: Any) -> Any:
+    """(n, k) what a program makes of `classes(Y)`: a 1 in each row, and zeros."""
+    return np.eye(np.shape(Y)[1])[classes(Y)]
 
 
 def _number(value: Any) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from backproof.adapters import Adapter, AdapterError
 from backproof.case import Arrays
 from backproof.drawing import Array
+from backproof.shown_numbers import one_hot
 
 # The array of a question, and the method that states what the program makes of it.
 _MADE_OF = {"X": "inputs", "Y": "targets"}
@@ -39,6 +40,11 @@ def made_of(adapter: Adapter, arrays: Arrays) -> dict[str, Array]:
         if not np.isfinite(made).all():
             raise NotImplementedError(f"`{name}` has no finite numbers of this {letter}")
         found[letter] = made
+    if adapter.labels == "classes" and "Y" not in found:
+        # A squared error is asked about any numbers, and such a program is told a class per row.
+        made = one_hot(arrays.Y).astype(arrays.Y.dtype)
+        if not np.array_equal(made, arrays.Y):
+            found["Y"] = made
     return found
 
 
@@ -90,7 +96,10 @@ def loss_in(adapter: Adapter, model: Any, X: Any, Y: Any) -> float:
 
 def words_of(adapter: Adapter) -> list[str]:
     """For people: where the answer is judged."""
-    return [
+    words = [
         f"judged at the {letter} that `{name}` states, which the program makes of it itself"
         for letter, name in methods_of(adapter).items()
     ]
+    if adapter.labels == "classes" and "Y" not in methods_of(adapter):
+        words.append("the class of a row of Y is its largest number")
+    return words
