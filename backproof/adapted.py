@@ -66,7 +66,7 @@ class Adapted:
         arrays = arrays_in(question, {name: a.copy() for name, a in message.arrays.items()})
         try:
             with np.errstate():
-                stated = made_of(self.adapter, arrays)
+                stated = made_of(self.adapter, arrays, question["loss"])
                 X, Y = self.inputs(arrays)
                 before = np.array(X), np.array(Y)
                 net = self.net_of(question, arrays, X, Y)

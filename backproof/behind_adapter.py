@@ -31,7 +31,7 @@ from backproof.protocol import Message
 from backproof.replies import Reply, arrays_in, failure_reply
 from backproof.scripts import marked, replace_packages, run_definitions, source_of
 from backproof.smoking import loss_at, problems_of
-from backproof.stated import methods_of, states_loss, words_of
+from backproof.stated import stated_of, states_loss, words_of
 from backproof.telling import told
 
 
@@ -75,7 +75,7 @@ class Loaded:
             "gives": gives,
             "adapted": self._words(),
             "proposal": self._proposal,
-            "stated": list(methods_of(adapter)),
+            "stated": stated_of(adapter),
         }
 
     def _words(self) -> str:

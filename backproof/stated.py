@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.adapters import Adapter, AdapterError
+from backproof.adapters import Adapter, AdapterError, names
 from backproof.case import Arrays
 from backproof.drawing import Array
 from backproof.shown_numbers import one_hot
@@ -27,7 +27,19 @@ def methods_of(adapter: Adapter) -> dict[str, str]:
     }
 
 
-def made_of(adapter: Adapter, arrays: Arrays) -> dict[str, Array]:
+def _any_numbers(loss: str) -> bool:
+    """Whether rows that are no class are asked about, which a program of classes never sees."""
+    return not loss.startswith("cross_entropy")
+
+
+def stated_of(adapter: Adapter) -> list[str]:
+    """ "X", "Y", as far as the program makes something of them that is stated here."""
+    found = [*methods_of(adapter)]
+    takes_classes = adapter.labels == "classes" and any(map(_any_numbers, names(adapter.loss)))
+    return found + (["Y"] if takes_classes and "Y" not in found else [])
+
+
+def made_of(adapter: Adapter, arrays: Arrays, loss: str) -> dict[str, Array]:
     """X and Y as the program's first layer and its loss see them, where they are stated.
 
     Raises AdapterError for what is no such array; NotImplementedError where it has no numbers, as
@@ -41,9 +53,11 @@ def made_of(adapter: Adapter, arrays: Arrays) -> dict[str, Array]:
             raise NotImplementedError(f"`{name}` has no finite numbers of this {letter}")
         found[letter] = made
     if adapter.labels == "classes" and "Y" not in found:
-        # A squared error is asked about any numbers, and such a program is told a class per row.
         made = one_hot(arrays.Y).astype(arrays.Y.dtype)
-        if not np.array_equal(made, arrays.Y):
+        if not _any_numbers(loss):
+            if not np.array_equal(made, arrays.Y):
+                raise NotImplementedError("a row of Y is no class")
+        else:
             found["Y"] = made
     return found
 
@@ -100,6 +114,6 @@ def words_of(adapter: Adapter) -> list[str]:
         f"judged at the {letter} that `{name}` states, which the program makes of it itself"
         for letter, name in methods_of(adapter).items()
     ]
-    if adapter.labels == "classes" and "Y" not in methods_of(adapter):
+    if "Y" in stated_of(adapter) and "Y" not in methods_of(adapter):
         words.append("the class of a row of Y is its largest number")
     return words

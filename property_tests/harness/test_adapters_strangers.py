@@ -6,6 +6,7 @@ import pytest
 
 from backproof.conventions import Factor
 from backproof.target import Target
+from property_tests.check_run import Request, check
 from property_tests.harness.net_styles_too import HEAD, SQUARES, Style
 from property_tests.harness.test_adapters import case_of, written
 from property_tests.trying import Trial
@@ -256,3 +257,17 @@ def train(net, X, Y):
     (tmp_path / "net.py").write_text(program.replace("1e-15", "1e-2"))
     with Target(str(tmp_path / "net.py")) as target:
         assert target.smoke()[0].startswith("two new nets with the same weights answer differently")
+
+
+@pytest.mark.parametrize("loss", ["squared error", "cross-entropy of its own"])
+def test_the_whole_ladder_asks_a_program_of_classes_about_classes(
+    tmp_path: Path, loss: str
+) -> None:
+    (style,) = (each for each in _FORMS if "classes" in each.name and loss in each.name)
+    checked, _ = check(Request(written(tmp_path, style)))
+    assert checked.exit_code == 0, checked.first_broken
+    done = {each.check.id for each in checked.results if each.status == "pass"}
+    assert {"activation.sigmoid", "batch.duplicates", "training.steps"} <= done
+    text = style.program.replace(*style.mistake)
+    (tmp_path / "net.py").write_text(text)
+    assert check(Request(str(tmp_path / "net.py")))[0].exit_code == 1
