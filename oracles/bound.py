@@ -179,7 +179,10 @@ def _backward(block: Block, family: Family, layers: Layers) -> tuple[list[Vector
 
 
 def _below(units: Units, G: WithError, D: WithError) -> None:
-    """F4, neuron by neuron, from arrays to arrays; where there is only padding, D is zero."""
+    """F4, neuron by neuron, from arrays to arrays; where there is only padding, D is zero.
+
+    Of cases that end in this layer G has nothing, and D anything until their outputs join.
+    """
     places, precision = units.places, units.precision
     G_of_units = places.of(G[0]), closed(places.of(G[1]), precision)
     delta = F4_delta(G_of_units, (units.row.s, units.row.Es), precision)
