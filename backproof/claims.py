@@ -1,8 +1,9 @@
 """What an implementation claims, found by asking it one tiny case per feature.
 
 A function that does not know a name says so: NotImplementedError, or a KeyError or ValueError
-that carries the name. Everything else, right, wrong or crashed, counts as claimed: it will be
-judged. So code that is broken cannot make itself smaller.
+that carries the name. So does one that stumbles over the None which stands for no biases: nobody
+who writes `X @ W + b` has promised more. Everything else, right, wrong or crashed, counts as
+claimed: it will be judged. So code that is broken cannot make itself smaller.
 """
 
 from collections.abc import Iterator

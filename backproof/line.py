@@ -163,12 +163,13 @@ class Probe:
 
     A probe that ends the process counts as claimed. So that an endless loop in every one of them
     does not take minutes, the rest is then claimed without being asked (`cut_short`).
+    needs_biases: what it said to a network without biases, if that was a refusal
     """
 
     def __init__(self, line: Line, takes: tuple[str, ...]) -> None:
         self._line, self.takes = line, takes
         self._timeouts = self._crashes = 0
-        self.first_refusal = ""
+        self.first_refusal = self.needs_biases = ""
 
     @property
     def cut_short(self) -> bool:
@@ -188,6 +189,8 @@ class Probe:
         )
         if refused and not self.first_refusal:
             self.first_refusal = answer.fields["message"]
+        if refused and case.bias == "none":
+            self.needs_biases = answer.fields["message"]
         return refused
 
 

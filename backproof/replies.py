@@ -59,13 +59,29 @@ def _errored(error: BaseException, folder: Path, question: dict[str, Any]) -> di
 
 
 def _refused(error: BaseException, question: dict[str, Any]) -> list[str]:
-    """Which of the question's names a KeyError or ValueError speaks of: "not claimed"."""
+    """Which of the question's names an error speaks of: "not claimed"."""
+    text = text_of(error)
+    if question["bias"] == "none" and _of_no_biases(error, text):
+        return ["biases"]
     if not isinstance(error, (KeyError, ValueError)):
         return []
     words = [*question["activations"], *(question[key] for key in ("loss", "reduction", "dtype"))]
     words += [question["bias"], "bias", "biases", "depth", "layers"]
-    text = text_of(error)
     return [word for word in words if re.search(rf"\b{re.escape(word)}\b", text)]
+
+
+def _of_no_biases(error: BaseException, text: str) -> bool:
+    """Whether a program that has only networks with biases was given None where b belongs.
+
+    `Z = X @ W + b` is right, and raises then.
+    """
+    if isinstance(error, (TypeError, AttributeError)):
+        return "NoneType" in text
+    return isinstance(error, ValueError) and _JOINED_WITH_NONE.search(text) is not None
+
+
+# np.vstack([b, W]) and its like take None for an array without a shape.
+_JOINED_WITH_NONE = re.compile("concatenation axis|zero-dimensional|same number of dim|inhomogeneous")
 
 
 def real_array(name: str, given: object, shape: tuple[int, ...]) -> Array:

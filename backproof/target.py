@@ -283,7 +283,9 @@ class Target:
         self.claims, base = found
         self._cut_short = probe.cut_short
         self.conventions = {}
-        if "slope" not in self.takes:
+        if self.claims.biases == ("separate",) and probe.needs_biases:
+            self.conventions["bias"] = f"it has networks with biases alone ({probe.needs_biases})"
+        if "slope" not in self.takes and "leaky_relu" in self.claims.activations:
             self.conventions["slope"] = "1/64 in leaky_relu: the signature has no `slope`"
         if "reduction" not in self.takes:
             self.claims = replace(self.claims, reductions=REDUCTIONS)  # either, until it is known

@@ -131,7 +131,7 @@ def test_the_reduction_is_read_off_where_it_cannot_be_asked_for(
     with Target(str(path)) as target:
         assert target.claims.reductions == (reduction,)
         assert target.conventions["reduction"].startswith(words)
-        assert target.conventions["slope"] == "1/64 in leaky_relu: the signature has no `slope`"
+        assert "slope" not in target.conventions  # without leaky_relu there is nothing to say
         assert target.claims.slopes == (1 / 64,)
 
 
@@ -171,3 +171,38 @@ def test_a_learning_rate_in_the_signature_makes_the_answer_a_step(tmp_path: Path
         assert answer.gradient is None
         assert stepping.step_form == "direct"
         np.testing.assert_array_equal(answer.step, -0.1 * answered(plain, case))
+
+
+WITH_BIASES = """\
+import numpy as np
+def backprop(weights, biases, X, Y, activations, loss):
+    if activations != ["identity"] or loss != "half_squared_error":
+        raise NotImplementedError
+    {forward}
+    return [X.T @ delta], [delta.sum(axis=0)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "claimed"),
+    [
+        ("delta = X @ weights[0] + biases[0] - Y", False),
+        ("delta = X @ weights[0] + biases[0].reshape(1, -1) - Y", False),
+        ("delta = np.c_[np.ones(len(X)), X] @ np.vstack([biases[0], weights[0]]) - Y", False),
+        ("delta = X @ weights[0] + (0 if biases[0] is None else biases[0]) - Y", True),
+        ("delta = X @ weights[0] + (nothing if biases[0] is None else biases[0]) - Y", True),
+        ("delta = X @ weights[0] + (np.ones(9) if biases[0] is None else biases[0]) - Y", True),
+    ],
+)
+def test_who_adds_b_without_a_thought_of_none_has_networks_with_biases(
+    tmp_path: Path, forward: str, claimed: bool
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(WITH_BIASES.format(forward=forward))
+    with Target(str(path)) as target:
+        assert target.claims.biases == (("separate", "none") if claimed else ("separate",))
+        assert ("bias" in target.conventions) is not claimed
+        if not claimed:
+            said = target.conventions["bias"]
+            assert said.startswith("it has networks with biases alone (")
+            assert said.endswith("net.py line 5)")
