@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof import cells
 from backproof.adapted import Adapted
 from backproof.adapters import (
     Adapter,
@@ -18,6 +19,7 @@ from backproof.adapters import (
 from backproof.adapters import (
     problems_of as misspelt,
 )
+from backproof.cells import NotebookError, is_notebook
 from backproof.contract import CONTRACT
 from backproof.layouts import LayoutError
 from backproof.loading import LoadError, cannot_import, cannot_read, imported, module_at, named
@@ -38,8 +40,9 @@ from backproof.telling import told
 class Loaded:
     """An adapted program as the worker serves it."""
 
-    def __init__(self, adapted: Adapted, shown: str, proposal: str = "") -> None:
+    def __init__(self, adapted: Adapted, path: Path, shown: str, proposal: str = "") -> None:
         self._adapted, self._shown, self._proposal = adapted, shown, proposal
+        self._path = path
         self.answer, self.exactly = adapted.answer, adapted.exactly
 
     def smoke(self, message: Message) -> Reply:
@@ -90,6 +93,7 @@ class Loaded:
             adapter.batch, "one instance at a time"
         )
         script = [] if adapted.marked is None else [adapted.marked.words]
+        notebook = [cells.words_of(self._path)] if is_notebook(self._path) else []
         if adapter.script and adapted.marked is None:
             script = ["only its definitions are run when it is loaded"]
         elif adapter.script or adapted.marked is not None:
@@ -97,7 +101,7 @@ class Loaded:
         script += words_of(adapter)
         if adapter.without:
             script.append(f"without {', '.join(adapter.without)}")
-        return f"through {adapted.shown}: {'; '.join([form, how, *script])}"
+        return f"through {adapted.shown}: {'; '.join([form, how, *notebook, *script])}"
 
 
 def claims_of(adapter: Adapter, dtype: str) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def load_adapted(start: dict[str, Any]) -> Loaded:
         raise LoadError(f"{name}: {error}.") from None
     if part is None and type(adapter).run is Adapter.run:
         raise LoadError(f"{name}: `run` is missing; write what runs one step.")
-    return Loaded(Adapted(adapter, path.parent, name, part), shown)
+    return Loaded(Adapted(adapter, path.parent, name, part), path, shown)
 
 
 def load_proposed(start: dict[str, Any]) -> Loaded:
@@ -176,7 +180,7 @@ def load_proposed(start: dict[str, Any]) -> Loaded:
         )
     text = adapter_source(proposal)
     adapted = adapted_by(text, proposal, module, source, path)
-    return Loaded(adapted, shown, text)
+    return Loaded(adapted, path, shown, text)
 
 
 def _imported_or_defined(
@@ -184,7 +188,7 @@ def _imported_or_defined(
 ) -> tuple[ModuleType, dict[str, Any]]:
     """The module; only its definitions where the rest of it cannot run here."""
     try:
-        if path.suffix != ".ipynb":
+        if not is_notebook(path):
             return imported(path, shown), fields
     except LoadError:
         if not any(isinstance(each, ast.FunctionDef | ast.ClassDef) for each in tree.body):
@@ -198,7 +202,7 @@ def has_function(path: str) -> bool:
     """Whether the file itself defines `backprop`; what cannot be read is said by who loads it."""
     try:
         tree = ast.parse(source_of(Path(path)))
-    except (SyntaxError, ValueError, OSError, KeyError):
+    except (SyntaxError, ValueError, OSError, NotebookError):
         return True
     named = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
     for each in ast.walk(tree):
@@ -233,7 +237,7 @@ def _adapter_of(start: dict[str, Any]) -> tuple[Adapter, str]:
 def _module_of(adapter: Adapter, start: dict[str, Any], path: Path) -> tuple[ModuleType, str]:
     shown = start["shown"]
     wanted = adapter.script or adapter.loop or adapter.lines is not None
-    if not wanted and path.suffix != ".ipynb":
+    if not wanted and not is_notebook(path):
         if start["module"]:
             return named(start["module"], shown), ""
         return imported(path, shown), ""
@@ -242,6 +246,8 @@ def _module_of(adapter: Adapter, start: dict[str, Any], path: Path) -> tuple[Mod
         tree = ast.parse(source, str(path))
     except SyntaxError as error:
         raise LoadError(cannot_read(error, path, shown)) from None
+    except NotebookError as error:
+        raise LoadError(f"{shown} {error}.") from None
     module = module_at(path)
     if wanted:
         run_definitions(tree, module, path)

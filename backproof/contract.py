@@ -37,15 +37,19 @@ NAMED: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Function:
-    """The function under test. takes: what its signature asks for by name."""
+    """The function under test.
+
+    takes: what its signature asks for by name   said: how its file was read, in words, or ""
+    """
 
     function: Callable[..., Any]
     folder: Path
     takes: tuple[str, ...]
+    said: str = ""
 
     def told(self) -> dict[str, Any]:
         """What the harness wants to know before the first question."""
-        return {"takes": self.takes}
+        return {"takes": self.takes, "adapted": self.said}
 
     def answer(self, message: Message) -> Reply:
         """Ask one question: `result`, `skipped` or `errored`.

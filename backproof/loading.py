@@ -1,15 +1,18 @@
 """The learner's file or module is imported, here in the child process, and its function found."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from backproof.cells import NotebookError, code_in, is_notebook, words_of
 from backproof.contract import CONTRACT, NAMED, Function
 from backproof.telling import told
 
@@ -37,7 +40,25 @@ def function_in(path: str, shown: str, name: str | None) -> Function:
     sys.argv = [path]
     # Last, so that a json.py or numpy.py beside the file takes nobody's place.
     sys.path.append(str(Path(path).parent))
+    if is_notebook(Path(path)):
+        found = function_of(definitions_of(Path(path), shown), Path(path), shown, name)
+        return replace(found, said=f"{words_of(Path(path))}; only its definitions are run")
     return function_of(imported(Path(path), shown), Path(path), shown, name)
+
+
+def definitions_of(path: Path, shown: str) -> ModuleType:
+    """A notebook as a module: what its code cells define. Raises LoadError."""
+    from backproof.scripts import run_definitions  # a function in a file needs none of it
+
+    try:
+        tree = ast.parse(code_in(path), str(path))
+    except SyntaxError as error:
+        raise LoadError(cannot_read(error, path, shown)) from None
+    except NotebookError as error:
+        raise LoadError(f"{shown} {error}.") from None
+    module = module_at(path)
+    run_definitions(tree, module, path)
+    return module
 
 
 def function_of(module: ModuleType, path: Path, shown: str, name: str | None) -> Function:

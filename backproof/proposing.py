@@ -102,12 +102,15 @@ class _Search:
         self.tree = ast.parse(source)
 
     def candidates(self) -> Iterator[Proposal]:
-        """All that pass the smoke test."""
-        for proposal in self._all():
-            if time.monotonic() > self.until:
-                return
-            if self.works(proposal):
-                yield proposal
+        """All that pass the smoke test; of a script its loop, or else what it defines."""
+        found = False
+        for form in [self._of_script, self._of_definitions][not is_script(self.tree) :]:
+            for proposal in () if found else form():
+                if time.monotonic() > self.until:
+                    return
+                if self.works(proposal):
+                    found = True
+                    yield proposal
 
     def works(self, proposal: Proposal) -> bool:
         # What depends on the learning rate is a step, or new weights, and no gradient.
@@ -132,11 +135,12 @@ class _Search:
 
     # --- which ----------------------------------------------------------------------------------
 
-    def _all(self) -> Iterator[Proposal]:
-        if is_script(self.tree):
-            for fields in script_fields(self.tree, self.module, self.path, hurried):
-                yield from self._called(self._named("Mine", fields), [()])
-            return
+    def _of_script(self) -> Iterator[Proposal]:
+        for fields in script_fields(self.tree, self.module, self.path, hurried):
+            yield from self._called(self._named("Mine", fields), [()])
+        self.fixed = self.fixed | {"script": True}  # for what comes after its loop
+
+    def _of_definitions(self) -> Iterator[Proposal]:
         own = [each for each in vars(self.module).values() if self._is_own(each)]
         classes = [each for each in own if isinstance(each, type)]
         functions: list[Callable[..., Any]] = [each for each in own if inspect.isfunction(each)]

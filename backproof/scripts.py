@@ -6,7 +6,6 @@ the namespace that has the weights and the data.
 """
 
 import ast
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -16,25 +15,15 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from backproof.adapters import Adapter, AdapterError
+from backproof.cells import code_in, is_notebook
 
 
 def source_of(path: Path) -> str:
-    """The text of a Python file, or of the code cells of a notebook, one after the other.
+    """The text of a Python file, or of the code cells of a notebook.
 
-    Lines of a notebook that are commands to it (`%`, `!`, `?`) are left empty.
+    Raises OSError, ValueError for what is no text, NotebookError.
     """
-    if path.suffix != ".ipynb":
-        return path.read_text(encoding="utf-8-sig")
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return "\n\n".join(_without_commands(text) for text in texts) + "\n"
-
-
-def _without_commands(cell: str) -> str:
-    if cell.lstrip().startswith("%%"):
-        return ""
-    lines = cell.split("\n")
-    return "\n".join("" if line.lstrip()[:1] in ("%", "!", "?") else line for line in lines)
+    return code_in(path) if is_notebook(path) else path.read_text(encoding="utf-8-sig")
 
 
 def run_definitions(tree: ast.Module, module: ModuleType, path: Path) -> None:
@@ -63,10 +52,15 @@ def _defines(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Try):
         return all(isinstance(each, ast.Import | ast.ImportFrom) for each in statement.body)
     if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-        if isinstance(statement.value, ast.Lambda):
-            return True
-        return all(isinstance(node, _CONSTANT) for node in ast.walk(statement.value))
+        return _is_written(statement.value)
     return isinstance(statement, _DEFINITIONS)
+
+
+def _is_written(node: ast.AST) -> bool:
+    """Whether a value is written down: constants and functions, in whatever they are kept in."""
+    if isinstance(node, ast.Lambda):
+        return True
+    return isinstance(node, _CONSTANT) and all(map(_is_written, ast.iter_child_nodes(node)))
 
 
 def only_read(model: object, path: tuple[tuple[str, Any], ...]) -> bool:
