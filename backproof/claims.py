@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from backproof.case import Case
+from backproof.case import Arrays, Case
 from backproof.gradients import Vector
 from backproof.names import (
     ACTIVATIONS,
@@ -236,3 +236,43 @@ def inferred_reduction(once: Vector, twice: Vector) -> tuple[str, str]:
         "sum",
         f"taken as sum: with every row twice the gradient is {ratio:.4g} times, not 2 or 1",
     )
+
+
+# Slopes of a leaky_relu that people write, beside ours.
+_USUAL_SLOPES = (SLOPES[0], 0.01, 0.1, 0.2, 0.3, 0.05, 0.02, 0.001, SLOPES[1])
+
+
+def slope_probes(claims: Claims, base: Case) -> dict[float, Case]:
+    """Nets in which a leaky unit gives the output -t for each usual slope t; the one of key 0 has
+    -slope there, whatever it is. One of the others has the same gradient at the output, then.
+
+    Empty where no such net is claimed.
+    """
+    ending = base.activations[-1:]
+    if "leaky_relu" not in claims.hidden or 2 not in claims.depths or base.bias == "none":
+        return {}
+
+    def net(x: float, weight: float) -> Case:
+        arrays = Arrays(
+            (np.ones((1, 1)), np.array([[weight, 0.0]])),
+            (np.zeros(1), np.zeros(2)),
+            np.array([[x]]),
+            np.array([[1.0, 0.0]]),  # labels that every loss takes
+        )
+        return replace(
+            base, widths=(1, 1, 2), activations=("leaky_relu", *ending), n=1, regime="real",
+            given=arrays,
+        )  # fmt: skip
+
+    return {0.0: net(-1.0, 1.0)} | {slope: net(slope, -1.0) for slope in _USUAL_SLOPES}
+
+
+def inferred_slope(answers: dict[float, Vector]) -> float | None:
+    """The usual slope whose answer is that of key 0, see `slope_probes`; None where none is."""
+    if not answers:
+        return None
+    db = {slope: float(vector[-2]) for slope, vector in answers.items()}
+    seen = db.pop(0.0)
+    nearest = min(db, key=lambda slope: abs(db[slope] - seen))
+    # Two of the slopes differ by a thousandth at least; float32 rounds by far less.
+    return nearest if abs(db[nearest] - seen) <= 1e-5 * abs(seen) else None

@@ -81,7 +81,9 @@ def _of_no_biases(error: BaseException, text: str) -> bool:
 
 
 # np.vstack([b, W]) and its like take None for an array without a shape.
-_JOINED_WITH_NONE = re.compile("concatenation axis|zero-dimensional|same number of dim|inhomogeneous")
+_JOINED_WITH_NONE = re.compile(
+    "concatenation axis|zero-dimensional|same number of dim|inhomogeneous"
+)
 
 
 def real_array(name: str, given: object, shape: tuple[int, ...]) -> Array:

@@ -21,13 +21,13 @@ import numpy as np
 from backproof.case import Case
 from backproof.child import Died
 from backproof.claims import Claims as Claims
-from backproof.claims import doubled, inferred_reduction, probed
+from backproof.claims import doubled, inferred_reduction, inferred_slope, probed, slope_probes
 from backproof.contract import LEARNING_RATES
 from backproof.errors import TargetError
 from backproof.gradients import Failure, Gradients, Vector
 from backproof.line import Limits as Limits
 from backproof.line import Line, Place, Probe
-from backproof.names import MAX_BATCH, REDUCTIONS
+from backproof.names import MAX_BATCH, REDUCTIONS, SLOPES
 from backproof.program import PREFIX, ProgramLine
 from backproof.protocol import Message
 
@@ -285,22 +285,44 @@ class Target:
         self.conventions = {}
         if self.claims.biases == ("separate",) and probe.needs_biases:
             self.conventions["bias"] = f"it has networks with biases alone ({probe.needs_biases})"
-        if "slope" not in self.takes and "leaky_relu" in self.claims.activations:
-            self.conventions["slope"] = "1/64 in leaky_relu: the signature has no `slope`"
         if "reduction" not in self.takes:
             self.claims = replace(self.claims, reductions=REDUCTIONS)  # either, until it is known
             reduction, self.conventions["reduction"] = self._reduction(base)
             self.claims = replace(self.claims, reductions=(reduction,))
+        if "slope" not in self.takes and "leaky_relu" in self.claims.activations:
+            slope, self.conventions["slope"] = self._slope(
+                replace(base, reduction=self.claims.reductions[0])
+            )
+            self.claims = replace(self.claims, slopes=(slope,))
+
+    def _slope(self, base: Case) -> tuple[float, str]:
+        seen: dict[float, Vector] = {}
+        for slope, case in slope_probes(self.claims, base).items():
+            answer = self._vector(case)
+            if isinstance(answer, Failure):
+                seen = {}
+                break
+            seen[slope] = answer
+        found = inferred_slope(seen)
+        if found is None or found == SLOPES[0]:
+            return SLOPES[0], "1/64 in leaky_relu: the signature has no `slope`"
+        return found, f"{found:g} in leaky_relu: seen in what one unit gives"
+
+    def _vector(self, case: Case) -> Vector | Failure:
+        answer = self.gradients(case)
+        if isinstance(answer, Failure):
+            return answer
+        vector = answer.step if answer.gradient is None else answer.gradient
+        assert vector is not None  # a target gives one of the two
+        return vector
 
     def _reduction(self, base: Case) -> tuple[str, str]:
         vectors: list[Vector] = []
         for case in (base, doubled(base)):
-            answer = self.gradients(case)
+            answer = self._vector(case)
             if isinstance(answer, Failure):
                 return "sum", f"taken as sum: the probe got no answer ({answer.message})"
-            vector = answer.step if answer.gradient is None else answer.gradient
-            assert vector is not None  # a target gives one of the two
-            vectors.append(vector)
+            vectors.append(answer)
         return inferred_reduction(*vectors)
 
 

@@ -12,6 +12,7 @@ from backproof.case import Case
 from backproof.claims import inferred_reduction
 from backproof.gradients import Failure, Gradients
 from backproof.target import Target
+from property_tests.checking import Climb
 from property_tests.harness.hostile import CASE, QUICK, answered, failed, hostile
 from property_tests.planted import EXAMPLE
 
@@ -206,3 +207,63 @@ def test_who_adds_b_without_a_thought_of_none_has_networks_with_biases(
             said = target.conventions["bias"]
             assert said.startswith("it has networks with biases alone (")
             assert said.endswith("net.py line 5)")
+
+
+LEAKY = """\
+import numpy as np
+def backprop(weights, biases, X, Y, activations, loss{more}):
+    if loss != "{loss}" or set(activations[:-1]) - {{"leaky_relu"}}:
+        raise NotImplementedError
+    if activations[-1] != "{output}":
+        raise NotImplementedError
+    O = [X]
+    for W, b in zip(weights[:-1], biases):
+        Z = O[-1] @ W + b
+        O.append(np.where(Z > 0, Z, {slope} * Z))
+    Z = O[-1] @ weights[-1] + biases[-1]
+    delta = (Z if "{output}" == "identity" else 1 / (1 + np.exp(-Z))) - Y
+    dW, db = [], []
+    for l in reversed(range(len(weights))):
+        dW.insert(0, O[l].T @ delta)
+        db.insert(0, delta.sum(axis=0))
+        delta = delta @ weights[l].T * np.where(O[l] > 0, 1, {backward})
+    return dW, db
+"""
+_SQUARED = {"loss": "half_squared_error", "output": "identity", "more": ""}
+_LOGISTIC = {"loss": "binary_cross_entropy", "output": "sigmoid", "more": ""}
+
+
+@pytest.mark.parametrize(
+    ("fields", "slope", "seen"),
+    [
+        (_SQUARED, "0.01", 0.01),
+        (_SQUARED, "0.3", 0.3),
+        (_LOGISTIC, "0.2", 0.2),
+        (_SQUARED, "1 / 64", 1 / 64),
+        (_SQUARED | {"more": ", slope=0.01"}, "slope", None),  # it takes ours
+        (_SQUARED, "0.137", 1 / 64),  # none that people write: ours, and so it is wrong
+    ],
+)
+def test_a_slope_is_read_off_where_it_cannot_be_given(
+    tmp_path: Path, fields: dict[str, str], slope: str, seen: float | None
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(LEAKY.format(slope=slope, backward=slope, **fields))
+    with Target(str(path)) as target:
+        if seen is None:
+            assert target.claims.slopes == backproof.names.SLOPES
+            assert "slope" not in target.conventions
+            return
+        assert target.claims.slopes == (seen,)
+        assert target.conventions["slope"].startswith("1/64" if seen == 1 / 64 else f"{seen:g} in")
+
+
+@pytest.mark.parametrize(("backward", "status"), [("0.01", "pass"), ("0.02", "fail")])
+def test_a_derivative_is_held_to_the_slope_of_its_own_forward_pass(
+    tmp_path: Path, backward: str, status: str
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(LEAKY.format(slope="0.01", backward=backward, **_SQUARED))
+    with Target(str(path)) as target:
+        results = {result.check.id: result.status for result in Climb(target).results()}
+    assert results["activation.leaky_relu"] == status
