@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from backproof.child import ENVIRONMENT, Died, Tail, end_group, how_it_ended
@@ -29,18 +30,21 @@ class Said(NamedTuple):
 class PipedProgram:
     """A running program. Words go to the system as they are: no shell reads them.
 
-    It starts in the user's folder, as the words may name files there, and in a process group of
-    its own. Raises OSError where the system cannot start it.
+    It starts in a process group of its own. Raises OSError where the system cannot start it.
+    folder: where it starts, as the words may name files there; None for the user's folder
     memory: bytes of data (heap and writable mappings) it may have   memory_limited: is that held?
     """
 
-    def __init__(self, words: Sequence[str], memory: int | None) -> None:
+    def __init__(
+        self, words: Sequence[str], memory: int | None, folder: Path | None = None
+    ) -> None:
         self._process = subprocess.Popen(
             list(words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            cwd=folder,
             env={**os.environ, **ENVIRONMENT},
             start_new_session=True,  # Ctrl-C reaches the harness alone; killed as one group
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),

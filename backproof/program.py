@@ -28,13 +28,14 @@ PREFIX = "cmd:"
 class ProgramLine:
     """The line to a program: starts it, asks it, replaces one that died. As `line.Line`.
 
-    spec: as the user wrote it, with `cmd:`   hello: what the program said of itself, once started
+    spec: as the user wrote it, with `cmd:`   folder: where the program starts, None for the user's
+    hello: what the program said of itself, once started
     Raises TargetError: the words name no program.
     """
 
-    def __init__(self, spec: str, limits: Limits) -> None:
-        self._spec, self._limits = spec, limits
-        self._words = words_of(spec)
+    def __init__(self, spec: str, limits: Limits, folder: Path | None = None) -> None:
+        self._spec, self._limits, self._folder = spec, limits, folder
+        self._words = words_of(spec, folder)
         self._program: PipedProgram | None = None
         self._alive = False
         self._asked = 0
@@ -84,7 +85,7 @@ class ProgramLine:
 
     def _greeted(self) -> Hello:
         try:
-            self._program = PipedProgram(self._words, self._limits.memory)
+            self._program = PipedProgram(self._words, self._limits.memory, self._folder)
         except OSError as error:
             raise TargetError(
                 f"{self._spec} cannot be started ({error.strerror}); a script needs its "
@@ -172,7 +173,7 @@ class ProgramLine:
     def forget(self) -> None:
         """End the process; the next case is asked in a fresh one.
 
-        It starts in the user's folder: what earlier ones left in files stays.
+        It starts in the same folder: what earlier ones left in files stays.
         """
         self.close()
 
@@ -191,14 +192,15 @@ def _message(said: Said, *kinds: str) -> dict[str, Any]:
     return fields
 
 
-def words_of(spec: str) -> list[str]:
+def words_of(spec: str, folder: Path | None = None) -> list[str]:
     """ "cmd:./runner --flag" -> ["/home/me/net/runner", "--flag"].
 
-    A program with a slash in its name is looked for from the user's folder, any other on PATH.
+    A program with a slash in its name is looked for from the folder, any other on PATH.
+    folder: None for the user's
     Raises TargetError: one sentence.
     """
     words = _split(spec)
-    return [_program(spec, words[0]), *words[1:]]
+    return [_program(spec, words[0], folder or Path.cwd()), *words[1:]]
 
 
 def files_of(spec: str) -> list[Path]:
@@ -216,9 +218,9 @@ def _split(spec: str) -> list[str]:
     return words
 
 
-def _program(spec: str, word: str) -> str:
+def _program(spec: str, word: str, folder: Path) -> str:
     here = os.sep in word or "/" in word
-    path = Path(word).absolute()
+    path = folder / word
     found = shutil.which(str(path) if here else word)
     if found is not None:
         return found

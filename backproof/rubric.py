@@ -3,7 +3,8 @@
     title = "Assignment 3: backprop by hand"
     ladder = "1"                    # the ladder that the points refer to; another one is refused
     files = "*/my_net.py"           # below DIR; the student is the first folder, or the file's stem
-    function = "backprop"           # or adapter = "adapter.py", beside this file, one for all
+    function = "backprop"           # or adapter = "adapter.py", beside this file, one for all,
+                                    # or command = ["node", "{file}"]: programs of any language
     time_limit = 60                 # seconds for one submission
 
     [points]                        # of a rung, shared among its checks; or of one check by its id
@@ -15,6 +16,7 @@ Every field is refused with one sentence that says where, what was got and what 
 """
 
 import math
+import shlex
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from backproof.errors import BackproofError
+from backproof.program import PREFIX
 
+FILE = "{file}"  # in a command: the submission's file, as it is named in the student's folder
 FOLLOW_THROUGH = "follow_through"
 _MOST_POINTS, _LONGEST = 1000, 3600.0
 
@@ -33,7 +37,8 @@ class Rubric:
     """What is asked of every submission, and what it is worth.
 
     ladder: version of the ladder   files: a glob below DIR   function: of the contract
-    adapter: absolute path, or None   points: rung id, check id or "follow_through" -> points
+    adapter: absolute path, or None   command: the words that start a program, () for Python code
+    points: rung id, check id or "follow_through" -> points
     should: whether checks of level `should` count within their rung   strict: `close` is no pass
     required: ids of checks that nobody may leave out; one that is not claimed then counts as failed
     time_limit: seconds for one submission, all checks together
@@ -45,6 +50,7 @@ class Rubric:
     files: str = "*/my_net.py"
     function: str = "backprop"
     adapter: Path | None = None
+    command: tuple[str, ...] = ()
     should: bool = False
     strict: bool = False
     required: tuple[str, ...] = ()
@@ -54,6 +60,17 @@ class Rubric:
     def out_of(self) -> Fraction:
         """The points of a submission that is right in everything."""
         return sum(self.points.values(), Fraction(0))
+
+    def program(self, path: str) -> str:
+        """What names a submission's program where its student stands: "cmd:node ./my_net.mjs".
+
+        path: of its file, below DIR; "" for Python code
+        """
+        if not self.command:
+            return ""
+        first, *rest = PurePosixPath(path).parts
+        file = "./" + "/".join(rest or [first])  # no file is taken for an option
+        return PREFIX + shlex.join(word.replace(FILE, file) for word in self.command)
 
 
 def read_rubric(path: Path, ladder: str, rungs: Collection[str], checks: Collection[str]) -> Rubric:
@@ -75,9 +92,12 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 _FIELDS = (
-    *("title", "ladder", "files", "function", "adapter"),
+    *("title", "ladder", "files", "function", "adapter", "command"),
     *("should", "strict", "required", "time_limit", "points"),
 )
+
+
+_EXAMPLE = '["node", "{file}"]'
 
 
 class _Reader:
@@ -90,13 +110,14 @@ class _Reader:
         for name in self._table:
             if name not in _FIELDS:
                 raise self._wrong(name, f"is unknown; the fields are {', '.join(_FIELDS)}")
-        adapter = self._adapter()
+        self._one_way_to_call()
         return Rubric(
             title=self._text("title"),
             ladder=self._ladder(ladder),
             files=self._files(),
-            function=self._function(adapter),
-            adapter=adapter,
+            function=self._function(),
+            adapter=self._adapter(),
+            command=self._command(),
             should=self._flag("should"),
             strict=self._flag("strict"),
             required=self._required(checks),
@@ -133,7 +154,8 @@ class _Reader:
         return named
 
     def _files(self) -> str:
-        pattern = self._text("files", Rubric.files)
+        # A default with the name of a Python file would find nobody's program.
+        pattern = self._text("files", None if "command" in self._table else Rubric.files)
         path = PurePosixPath(pattern)
         if path.is_absolute() or ".." in path.parts or "\\" in pattern or "\0" in pattern:
             raise self._wrong(
@@ -154,9 +176,28 @@ class _Reader:
             raise self._wrong("adapter", f"is {named!r}, which is no file beside the rubric")
         return path
 
-    def _function(self, adapter: Path | None) -> str:
-        if adapter is not None and "function" in self._table:
-            raise self._wrong("function", "is of no use beside `adapter`; leave one of them out")
+    def _one_way_to_call(self) -> None:
+        given = [name for name in ("function", "adapter", "command") if name in self._table]
+        if len(given) > 1:
+            raise self._wrong(given[0], f"is of no use beside `{given[1]}`; leave one of them out")
+
+    def _command(self) -> tuple[str, ...]:
+        if "command" not in self._table:
+            return ()
+        words = self._table["command"]
+        if not isinstance(words, list) or not all(isinstance(w, str) and w for w in words):
+            raise self._wrong(
+                "command", f"is {words!r}; write a list of words, as in {_EXAMPLE}: no shell"
+            )
+        if not any(FILE in word for word in words):
+            raise self._wrong(
+                "command",
+                f"is {words!r}, the same for everybody; write {FILE} where the submission's file "
+                f"belongs, as in {_EXAMPLE}",
+            )
+        return tuple(words)
+
+    def _function(self) -> str:
         name = self._text("function", Rubric.function)
         if not name.isidentifier():
             raise self._wrong("function", f"is {name!r}; write the name of a Python function")

@@ -41,6 +41,7 @@ class Target:
     A function on the contract, `backprop` where none is named, or whatever is behind an adapter:
     adapter: its file; where it is not given, `my_net_adapter.py` beside `my_net.py`, unless a
         function is named; where there is neither that nor a `backprop`, one is inferred
+    folder: where a `cmd:PROGRAM` starts, None for the user's folder
     name: the function's where one was named, else the file's without its ending
     takes: what its signature asks for by name   claims: what it says it can do, by probing
     conventions: what was inferred and is held from now on, in words
@@ -52,10 +53,14 @@ class Target:
     conventions: dict[str, str]
 
     def __init__(
-        self, spec: str, limits: Limits | None = None, adapter: Path | str | None = None
+        self,
+        spec: str,
+        limits: Limits | None = None,
+        adapter: Path | str | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._limits = limits or Limits()
-        program = ProgramLine(spec, self._limits) if spec.startswith(PREFIX) else None
+        program = ProgramLine(spec, self._limits, folder) if spec.startswith(PREFIX) else None
         self._place = Place(spec, "", "", None) if program else place_of(spec, adapter)
         self._begin(program or Line(self._place, self._limits))
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,16 +31,21 @@ from property_tests.checking import Climb
 from property_tests.derived import seen_by
 from property_tests.ladder import VERSION
 from property_tests.nets import Nets
+from property_tests.submissions import copied
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to judge. path: below the worker's folder   out: of the results"""
+    """What to judge. path: below the worker's folder   out: of the results
+
+    program: `cmd:` and words, from the student's folder; "" for a function or behind an adapter
+    """
 
     key: str
     path: str
     function: str
     adapter: str
+    program: str
     time_limit: float
     out: str
 
@@ -47,7 +53,7 @@ class Job:
 class Timed(Target):
     """A target whose time is up at some point: from then on it is not asked any more."""
 
-    def __init__(self, spec: str, adapter: str, seconds: float) -> None:
+    def __init__(self, spec: str, adapter: str, seconds: float, folder: Path | None) -> None:
         self._until, self._seconds = time.monotonic() + seconds, seconds
         limits = Limits()
         super().__init__(
@@ -60,6 +66,7 @@ class Timed(Target):
                 patience=2,
             ),
             adapter=adapter or None,
+            folder=folder,
         )
 
     def _is_up(self) -> Failure | None:
@@ -81,7 +88,10 @@ def judge(job: Job, widened: dict[str, str]) -> Judged:
     widened: what was measured of this machine
     """
     try:
-        with Timed(_spec(job), job.adapter, job.time_limit) as target:
+        with (
+            copied(Path.cwd(), job.path) if job.program else nullcontext() as folder,
+            Timed(_spec(job), job.adapter, job.time_limit, folder) as target,
+        ):
             climb = Climb(target)
             results = tuple(climb.results())
             checked = _checked(job, climb, results, widened)
@@ -94,6 +104,8 @@ def judge(job: Job, widened: dict[str, str]) -> Judged:
 
 
 def _spec(job: Job) -> str:
+    if job.program:
+        return job.program
     path = f"./{job.path}" if job.path.startswith(PREFIX) else job.path
     return path if job.adapter else f"{path}:{job.function}"
 

@@ -149,6 +149,7 @@ def _job(plan: Plan, rubric: Rubric, submission: Submission, key: str) -> Job:
         path=submission.path,
         function=rubric.function,
         adapter="" if rubric.adapter is None else str(rubric.adapter),
+        program=rubric.program(submission.path),
         time_limit=rubric.time_limit,
         out=str(plan.out.resolve()),
     )
@@ -158,12 +159,22 @@ def _key(folder: Path, rubric: Rubric, submission: Submission) -> str:
     """SHA-256 of all that decides what is found; points and hints do not."""
     unreadable = submission.path is None or submission.complaint
     content = submission.student if unreadable else hash_of(folder, submission)
-    adapter = rubric.adapter.read_bytes() if rubric.adapter is not None else b""
     told = [
-        *(SCHEMA, VERSION, rubric.function, rubric.time_limit),
-        *(hashlib.sha256(adapter).hexdigest(), content, _code()),
+        *(SCHEMA, VERSION, rubric.function, rubric.command, rubric.time_limit),
+        *(_given(rubric), content, _code()),
     ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _given(rubric: Rubric) -> str:
+    """SHA-256 of the files that everybody is called with: the adapter, a command's own."""
+    words = [Path(word) for word in rubric.command]
+    files = [path for path in (rubric.adapter, *words) if path and path.is_absolute()]
+    digest = hashlib.sha256()
+    for path in files:
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @cache

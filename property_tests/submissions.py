@@ -7,9 +7,12 @@ nothing but letters, digits, `_`, `-` and `.`, and a hash where something had to
 import hashlib
 import os
 import re
+import shutil
 import stat
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -147,20 +150,54 @@ def _digest(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-# What identifies a submission.
+# What identifies a submission, and what of it is there when its program runs.
 
 
 def hash_of(folder: Path, submission: Submission) -> str:
     """SHA-256 of its file; of all files of the student's folder where it stands in one."""
     assert submission.path is not None
-    name = PurePosixPath(submission.path)
-    inside = [folder / name] if len(name.parts) == 1 else sorted(_files(folder / name.parts[0]))
     digest = hashlib.sha256(submission.path.encode("utf-8", "surrogatepass"))
-    for path in inside:
+    for path in _inside(folder, submission.path):
         told = path.relative_to(folder).as_posix().encode("utf-8", "surrogatepass")
-        content = _content(path)
-        digest.update(b"%d %s %d " % (len(told), told, len(content)) + content)
+        content, runs = _content(path), os.access(path, os.X_OK)
+        digest.update(b"%d %s %d %d " % (len(told), told, runs, len(content)) + content)
     return digest.hexdigest()
+
+
+@contextmanager
+def copied(folder: Path, submission: str) -> Iterator[Path]:
+    """A folder with the files that `hash_of` knows of, as they stand in the student's.
+
+    A program that starts there finds what it finds at home; what it writes is nobody's, so the
+    next run finds the submission as it was handed in.
+    submission: path of its file, below `folder`
+    Raises BackproofError where no program may run among temporary files.
+    """
+    theirs = _students_folder(folder, submission)
+    with tempfile.TemporaryDirectory(prefix="backproof-", ignore_cleanup_errors=True) as name:
+        for path in _inside(folder, submission):
+            copy = Path(name, path.relative_to(theirs))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(PermissionError):  # what we may not read stays away
+                shutil.copy2(path, copy)
+            if copy.exists() and os.access(path, os.X_OK) > os.access(copy, os.X_OK):
+                raise BackproofError(
+                    f"no program may run below {tempfile.gettempdir()}; set TMPDIR to a folder "
+                    "where one may, then the same command again"
+                )
+        yield Path(name)
+
+
+def _inside(folder: Path, submission: str) -> list[Path]:
+    """Its file, which may be a link, and all plain files beside and below it in a folder."""
+    theirs, file = _students_folder(folder, submission), folder / submission
+    return sorted({file} if theirs == folder else {file, *_files(theirs)})
+
+
+def _students_folder(folder: Path, submission: str) -> Path:
+    """The student's folder; the class's where all files stand in one."""
+    first, *rest = PurePosixPath(submission).parts
+    return folder / first if rest else folder
 
 
 def _files(folder: Path) -> Iterator[Path]:

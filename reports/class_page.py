@@ -1,9 +1,10 @@
 """A class as one HTML page: who got what, which rung broke how often, and in whose work."""
 
+import shlex
 from collections.abc import Sequence
 
 from backproof.grades import STATUSES, ClassGrades, Grade, RungGrade, points_text
-from backproof.rubric import FOLLOW_THROUGH
+from backproof.rubric import FOLLOW_THROUGH, Rubric
 from reports.grade_tables import RungRow
 from reports.html import document, section
 from reports.markup import (
@@ -212,12 +213,18 @@ def _whose(found: ClassGrades, id: str) -> Markup:
     return join(separated(", ", links), f" and {counted(more)} more" if more else "")
 
 
+def _called(rubric: Rubric) -> str:
+    if rubric.command:
+        return shlex.join(rubric.command)
+    return rubric.adapter.name if rubric.adapter else rubric.function
+
+
 def _rubric(found: ClassGrades) -> Markup:
     rubric = found.rubric
     told = [
         ("ladder", rubric.ladder),
         ("files", rubric.files),
-        ("called", rubric.adapter.name if rubric.adapter else rubric.function),
+        ("called", _called(rubric)),
         ("required", ", ".join(rubric.required) or "nothing"),
         ("should", "counts" if rubric.should else "is shown and does not count"),
         ("close", "is no pass (strict)" if rubric.strict else "passes"),

@@ -256,4 +256,5 @@ def _replay_command(found: ClassGrades, grade: Grade, hints: str) -> str:
 
 
 def _spec(found: ClassGrades, grade: Grade) -> str:
-    return f"{PurePosixPath(grade.file).name}:{found.rubric.function}"
+    program = found.rubric.program(grade.file)
+    return program or f"{PurePosixPath(grade.file).name}:{found.rubric.function}"

@@ -10,6 +10,7 @@ from backproof.checked import Check, Checked, CheckResult
 from backproof.claims import Claims
 from backproof.errors import BackproofError
 from backproof.grades import Grade, Judged, LayerMarks, NetMarks, graded, points_text
+from backproof.program import words_of
 from backproof.rubric import Rubric
 from property_tests.campaign import case_line
 from property_tests.grading import the_rubric
@@ -36,6 +37,10 @@ def test_the_example_is_a_rubric() -> None:
     assert the_rubric(example).out_of == 20
 
 
+def _program(command: str) -> str:
+    return f'files = "*/runner"\ncommand = {command}\n[points]'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -52,6 +57,14 @@ def test_the_example_is_a_rubric() -> None:
         ("[points]", 'function = "a b"\n[points]', "write the name of a Python function"),
         ("[points]", 'adapter = "gone.py"\n[points]', "which is no file beside the rubric"),
         ("[points]", 'adapter = "rubric.toml"\nfunction = "f"\n[points]', "leave one of them out"),
+        ("[points]", 'function = "f"\ncommand = ["{file}"]\n[points]', "no use beside `command`"),
+        ("[points]", 'adapter = "rubric.toml"\ncommand = ["{file}"]\n[points]', "leave one of"),
+        ("[points]", 'command = ["{file}"]\n[points]', "`files` is missing; write it as a text"),
+        ("[points]", _program('"node {file}"'), 'write a list of words, as in ["node", "{file}"]'),
+        ("[points]", _program('["node", 3]'), "write a list of words, as in"),
+        ("[points]", _program('["", "{file}"]'), "write a list of words, as in"),
+        ("[points]", _program("[]"), "is [], the same for everybody; write {file} where"),
+        ("[points]", _program('["./runner"]'), "is ['./runner'], the same for everybody; write"),
         ("[points]", "should = 1\n[points]", "`should` is 1; write true or false"),
         ("[points]", 'strict = "yes"\n[points]', "`strict` is 'yes'; write true or false"),
         ("[points]", "time_limit = 0\n[points]", "`time_limit` is 0; write seconds, 1 to 3600"),
@@ -83,6 +96,21 @@ def test_each_field_is_refused_in_one_sentence(
 def test_a_rubric_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(BackproofError, match=r"does not exist; give a rubric\.toml"):
         the_rubric(tmp_path / "rubric.toml")
+
+
+def test_a_command_is_words_and_the_file_as_the_student_names_it(tmp_path: Path) -> None:
+    text = GOOD.replace("[points]", _program('["java", "-jar", "{file}", "--in={file}", "{x}"]'))
+    rubric = rubric_of(text, tmp_path)
+    assert rubric.program("ada/run it.jar") == (
+        "cmd:java -jar './run it.jar' '--in=./run it.jar' '{x}'"
+    )
+    assert rubric.program("ada/build/$(rm)") == (
+        "cmd:java -jar './build/$(rm)' '--in=./build/$(rm)' '{x}'"
+    )
+    assert words_of(rubric.program("-ada.jar").replace("java", "echo"))[1:] == [
+        *("-jar", "./-ada.jar", "--in=./-ada.jar", "{x}"),
+    ]
+    assert rubric_of(GOOD, tmp_path).program("ada/my_net.py") == ""
 
 
 # Points.
@@ -266,6 +294,9 @@ def test_the_hash_of_a_submission_knows_its_helpers(tmp_path: Path, rubric: Rubr
     hand_in(folder / "ada" / "helper.py", "x = 2\n")
     found.append(hash_of(folder, ada))
     assert len({*found}) == 3
+    (folder / "ada" / "my_net.py").chmod(0o755)  # a program: who may not run is told so
+    found.append(hash_of(folder, ada))
+    assert found[-1] != found[-2]
     hand_in(folder / "ada" / "__pycache__" / "helper.pyc", "")
     hand_in(folder / "ada" / ".notes", "")
     os.mkfifo(folder / "ada" / "pipe")  # reading it would wait for ever
