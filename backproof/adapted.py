@@ -112,8 +112,9 @@ class Adapted:
         widths = (arrays.weights[0].shape[0], *(W.shape[1] for W in arrays.weights))
         W, b = given_arrays(adapter, list(arrays.weights), list(arrays.biases))
         alpha = question["alpha"]
-        net = Net(widths, tuple(question["activations"]), question["loss"], alpha,
-                  question["slope"], len(arrays.X), W, b)  # fmt: skip
+        *g, loss = (adapter.spelled.get(each, each)
+                    for each in (*question["activations"], question["loss"]))  # fmt: skip
+        net = Net(widths, tuple(g), loss, alpha, question["slope"], len(arrays.X), W, b)
         adapter.net = net
         if self.marked is not None:
             self.marked.given = dict(zip(adapter.data, (X, Y), strict=True))

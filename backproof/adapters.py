@@ -20,9 +20,10 @@ In words: make a net, set its weights, run one step, read its weights. Nothing i
 the program does.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ class AdapterError(Exception):
 class Net:
     """The network of one question, in the layout that the adapter asks for.
 
-    widths: (k_0, ..., k_L)   activations: one name per layer   loss: a name of the closed list
+    widths: (k_0, ..., k_L)   activations: one name per layer   loss: a name of the closed list;
+        both as the program spells them, where the adapter says so
     alpha: the learning rate   slope: of leaky_relu   n: rows of the batch
     W[l]: (k, j), or (j, k) for `layout = "out, in"`; with `bias` "first" or "last" with its bias
     b[l]: (j,), (1, j) or (j, 1), see `bias_shape`; None without a bias of its own
@@ -107,6 +109,8 @@ class Adapter:
         depths: numbers of weight matrices, one or a tuple; 2 is one hidden layer
         widths: the one architecture, input first, where it cannot be chosen
         outputs: the one number of outputs   slope: of its leaky_relu
+        spelled: {"leaky_relu": "LeakyReLU"}: its own names for activations and losses, which
+            `net.activations`, `net.hidden`, `net.output` and `net.loss` then have
     How the numbers go in
         batch: "rows" for X of shape (n, k_0), "columns" (k_0, n); one instance a call as "single"
             (k_0,), "single row" (1, k_0) or "single column" (k_0, 1)
@@ -144,6 +148,7 @@ class Adapter:
     widths: tuple[int, ...] | None = None
     outputs: int | None = None
     slope: float = 1 / 64
+    spelled: Mapping[str, Any] = MappingProxyType({})
 
     batch: str = "rows"
     labels: str = ""
@@ -264,6 +269,11 @@ def problems_of(adapter: Adapter) -> list[str]:
             found.append(f"`{field_name}` is missing; name what the program has")
     if max(depths_of(adapter), default=0) > 1 and not names(adapter.hidden):
         found.append("`hidden` is missing; name the activation below the output")
+    found += [
+        f"`spelled` has {name!r}, which is no name of ours; say {{ours: theirs}}"
+        for name in adapter.spelled
+        if name not in (*lists.ACTIVATIONS, *lists.LOSSES)
+    ]
     choices = {
         "batch": BATCHES,
         "labels": ("", *LABELS),

@@ -57,15 +57,18 @@ def probe_of(adapted: Adapted, depth: int | None = None) -> tuple[Net, Arrays, A
     adapter = adapted.adapter
     depth = depth or max(min(depths_of(adapter)), min(2, max(depths_of(adapter))))
     widths = probe_widths(adapter, depth)
-    loss = names(adapter.loss)[0]
+    arrays = probe_arrays(adapter, widths, names(adapter.loss)[0])
+    X, Y = adapted.inputs(arrays)
+    net = adapted.net_of(probe_question(adapter, depth), arrays, X, Y)
+    return replace(net), arrays, X, Y
+
+
+def probe_question(adapter: Adapter, depth: int) -> dict[str, Any]:
+    """What a question says of a net, arrays apart."""
     hidden = (names(adapter.hidden) or ("",))[0]
-    arrays = probe_arrays(adapter, widths, loss)
-    question = {
+    return {
         "activations": [hidden] * (depth - 1) + [names(adapter.output)[0]],
-        "loss": loss,
+        "loss": names(adapter.loss)[0],
         "alpha": 0.5 if adapter.alpha is None else adapter.alpha,
         "slope": adapter.slope,
     }
-    X, Y = adapted.inputs(arrays)
-    net = adapted.net_of(question, arrays, X, Y)
-    return replace(net), arrays, X, Y

@@ -15,7 +15,7 @@ from backproof.adapters import Adapter, AdapterError, depths_of
 from backproof.case import Arrays
 from backproof.layouts import LayoutError
 from backproof.paths import PathError
-from backproof.probe_nets import probe_of
+from backproof.probe_nets import probe_of, probe_question
 from backproof.replies import ResultError
 from backproof.stated import loss_in, problems_in, states_loss
 from backproof.telling import told
@@ -136,9 +136,8 @@ def _answer(adapted: Adapted, depth: int, arrays: Arrays, times: float = 1.0) ->
 
 
 def _question(adapted: Adapted, depth: int, times: float = 1.0) -> dict[str, Any]:
-    net, *_ = probe_of(adapted, depth)
-    question = {"activations": net.activations, "loss": net.loss, "slope": net.slope}
-    return question | {"alpha": net.alpha * times}
+    question = probe_question(adapted.adapter, depth)
+    return question | {"alpha": question["alpha"] * times}
 
 
 def _equal(a: _Answer, b: _Answer) -> bool:

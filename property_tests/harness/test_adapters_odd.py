@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backproof.errors import TargetError
 from backproof.target import Target
 from property_tests.harness.net_styles_too import HEAD, SQUARES, Style
 from property_tests.harness.test_adapters import case_of, written
@@ -82,6 +83,43 @@ class Digits:
         {"n": 1},
     ),
     Style(
+        "names of its own for activations and for the loss",
+        HEAD
+        + """\
+G = {
+    "Logistic": (sigmoid, lambda o: o * (1 - o)),
+    "TanH": (np.tanh, lambda o: 1 - o**2),
+}
+
+class Net:
+    def __init__(self, widths, g, last, loss):
+        assert loss == "SSE"
+        self.g, self.last = G[g], G[last]
+        self.w1, self.w2 = (np.ones(shape) for shape in zip(widths, widths[1:]))
+
+    def fit(self, X, Y, rate):
+        h = self.g[0](X @ self.w1)
+        o = self.last[0](h @ self.w2)
+        d2 = (o - Y) * self.last[1](o)
+        d1 = d2 @ self.w2.T * self.g[1](h)
+        self.w2 -= rate * h.T @ d2
+        self.w1 -= rate * X.T @ d1
+""",
+        """\
+    hidden, output, loss = ("tanh", "sigmoid"), "sigmoid", "half_squared_error"
+    spelled = {"sigmoid": "Logistic", "tanh": "TanH", "half_squared_error": "SSE"}
+    bias, W = "none", "w{l}"
+
+    def make(self, net):
+        return self.module.Net(net.widths, net.hidden, net.output, net.loss)
+
+    def run(self, model, X, Y):
+        model.fit(X, Y, self.net.alpha)
+""",
+        ("1 - o**2", "1 - o"),
+        {"bias": "none", "activations": ("tanh", "sigmoid")},
+    ),
+    Style(
         "functions that a package that is not here would compile",
         """\
 import numpy as np
@@ -125,6 +163,15 @@ def test_right_code_passes_and_a_mistake_fails(tmp_path: Path, style: Style) -> 
     (tmp_path / "wrong").mkdir()
     with Target(written(tmp_path / "wrong", style, style.mistake)) as target:
         assert Trial(target).of(case).status == "fail"
+
+
+def test_an_adapter_that_spells_what_is_no_name_says_so(tmp_path: Path) -> None:
+    (style,) = (each for each in _ODD if "names of its own" in each.name)
+    path = written(tmp_path, style)
+    adapter = tmp_path / "net_adapter.py"
+    adapter.write_text(adapter.read_text().replace('{"sigmoid": "Log', '{"Logistic": "Log'))
+    with pytest.raises(TargetError, match="`spelled` has 'Logistic', which is no name of ours"):
+        Target(path)
 
 
 def test_a_size_that_does_not_fit_says_what_to_write(tmp_path: Path) -> None:
