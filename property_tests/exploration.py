@@ -21,8 +21,9 @@ from backproof.notebook import explained
 from backproof.request import Request
 from oracles.elementary import as_measured
 from property_tests import check_run, space
+from property_tests.answering import failed
 from property_tests.check_command import replay_of
-from property_tests.checking import Climb, failed
+from property_tests.checking import Climb
 from property_tests.ladder import Question
 from property_tests.nets import Nets
 from property_tests.strategies import cases

@@ -14,27 +14,20 @@ way forward shows too. Equal means to `CLOSE` of an array's norm, what `check` c
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
-from flint import arb
-from numpy.typing import NDArray
 
-from backproof.ball import working
 from backproof.case import Case
 from backproof.conventions import Factor
 from backproof.drawing import Array as AnyArray
 from backproof.grades import LayerMarks, NetMarks
 from backproof.gradients import Failure, Gradients, Vector
-from oracles.exact_network import inside_of
 from property_tests.campaign import case_line
 from property_tests.derived import per_layer, rows_of
+from property_tests.exact_layers import Array, exact_layers
 from property_tests.nets import Nets
 from property_tests.trying import CLOSE
 
-Array = NDArray[np.float64]
-
-_BITS = 200
 _FIRST_SEED, _NETS = 100, 5  # with two hidden layers that take turns, ten activations are met
 
 
@@ -74,31 +67,10 @@ def _derivative(case: Case, answer: Gradients) -> Vector:
     return answer.step / -case.alpha
 
 
-class _Exact(NamedTuple):
-    """Of the exact pass on one instance: what enters a layer, its g', and delta of the output."""
-
-    O_below: list[Array]
-    slopes: list[Array]
-    delta: Array
-
-
-def _exact(case: Case) -> _Exact:
-    with working(_BITS):
-        layers, delta = inside_of(case)
-        Os = [_floats(layer.O.entries()) for layer in layers[:-1]]
-        slopes = [_floats(layer.slopes) for layer in layers]
-        X = np.asarray(case.arrays.X[0], dtype=np.float64)
-        return _Exact([X, *Os], slopes, _floats(delta.entries()))
-
-
-def _floats(balls: list[arb]) -> Array:
-    return np.array([float(ball) for ball in balls])
-
-
 def _layers(case: Case, vector: Vector) -> Iterator[LayerMarks]:
     tolerance = CLOSE[case.dtype]
     dWs, dbs = per_layer(case, vector)
-    exact = _exact(case)
+    exact = exact_layers(case)
     wanted = exact.delta
     for l in reversed(range(case.depth)):
         O, dW, db = exact.O_below[l], _double(dWs[l]), dbs[l]

@@ -20,16 +20,21 @@ from property_tests.space import ON_PROBABILITIES
 
 VERSION = "1"
 
+# Below it, a program is not held against the order of its moves: see `checking.Climb`.
+ORDER = "update.order"
+
 
 @dataclass(frozen=True)
 class Question:
     """A check with the cases that answer it; without cases it is not claimed.
 
     how: "derivative" (each case against the exact one), or a comparison of the program with itself:
-        "twice", "state", "bias rows", "rows", "rows, sum", "rows, mean"; "stated loss" compares
-        values; "training" takes the case as the first of several steps
+        "twice", "state", "still", "bias rows", "rows", "rows, sum", "rows, mean"; "stated loss"
+        compares values; "order" is a derivative whose weights may not move too early; "training"
+        takes the case as the first of several steps
     subject: the activation, or (output, loss), that is left out above if this breaks
     blocked: what it is made of that broke already, or ""
+    after: a check of its own rung without which it means nothing
     """
 
     check: Check
@@ -38,6 +43,7 @@ class Question:
     unclaimed: str = ""
     subject: str | tuple[str, str] | None = None
     blocked: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,19 +77,26 @@ def _contract(nets: Nets) -> Iterator[Question]:
 
 
 def _linear(nets: Nets) -> Iterator[Question]:
-    ending = ("identity", "half_squared_error")
+    ending, still = ("identity", "half_squared_error"), "linear.still"
     claimed = ending in nets.endings
+    yield Question(
+        Check(still, "every W and b has a gradient: none is 0 throughout"),
+        _cases(nets.net(7, n=1)),
+        "still",
+    )
     yield Question(
         Check("linear.layer", "one layer without activation: dW = X.T @ (O - Y)"),
         # One instance: what a batch adds is the next rung's.
         _cases(*(nets.net(seed, depth=1, ending=ending, n=1) for seed in (3, 4) if claimed)),
         unclaimed="a single layer without activation is not claimed",
+        after=still,
     )
     yield Question(
         Check("linear.bias", "a bias is a weight of an input of 1: db_l beside the rows of dW_l"),
         _cases(*(nets.net(seed, n=1) for seed in (5, 6) if nets.claims.biases != ("none",))),
         "bias rows",
         unclaimed="a network with biases is not claimed",
+        after=still,
     )
 
 
@@ -186,16 +199,25 @@ def _update(nets: Nets) -> Iterator[Question]:
     free = nets.moves and nets.claims.alphas is None
     plain: dict[str, Any] = {"alpha": 1.0} if free else {}
     hard = "its learning rate is fixed" if nets.moves else _NO_RATE
+    deep = max(nets.depths, key=lambda depth: (min(depth, 3), -depth), default=1)
     yield Question(
-        Check("update.step", "ΔW = -alpha dW, added after the whole pass"),
+        Check(ORDER, "everything moves after the whole pass: nothing is used once it has moved"),
+        _cases(*(nets.net(seed, depth=deep) for seed in (63, 64) if nets.moves)),
+        "order",
+        unclaimed=_NO_RATE,
+    )
+    yield Question(
+        Check("update.step", "ΔW = -alpha dW"),
         _cases(*(nets.net(seed, **plain) for seed in (60, 61) if nets.moves)),
         unclaimed=_NO_RATE,
+        after=ORDER,
     )
     for name, rate in (("large", LARGE_RATE), ("small", 2.0**-10)):
         yield Question(
             Check(f"update.{name}", f"a {name} learning rate, {rate:g}"),
             _cases(nets.net(62, alpha=rate) if free else None),
             unclaimed=hard,
+            after=ORDER,
         )
 
 
@@ -249,5 +271,5 @@ LADDER = (
     Rung("bias", "bias", ("contract", "linear", "scale", "depth"), _bias),
     Rung("update", "update", ("contract", "linear", "scale", "depth", "bias"), _update),
     Rung("training", "training steps", ("depth", "batch", "bias", "update"), _training),
-    Rung("extremes", "extremes", ("depth", "batch", "bias"), _extremes),
+    Rung("extremes", "extremes", ("depth", "batch", "bias", "update"), _extremes),
 )

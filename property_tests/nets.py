@@ -17,6 +17,9 @@ _INPUT, _HIDDEN, _OUTPUT = 3, (5, 4, 7, 8, 10, 11, 12), 2
 ROWS = 6
 # A step is weights after - weights before: the larger the rate, the less of it is rounded away.
 LARGE_RATE = 2.0**10
+# Where answers are compared to four digits whatever the order of the moves: half the digits of a
+# step are lost beside its weight, and a weight that moves too early is off in the other half.
+SLOW_RATE = 2.0**-26
 
 
 @dataclass(frozen=True)

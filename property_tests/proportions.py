@@ -22,9 +22,12 @@ def multiple(a: Vector, b: Vector) -> float | None:
     return c if c != 0 and off <= 1e-4 * abs(c) * float(np.linalg.norm(b)) else None
 
 
-def of_rows(case: Case, batch: Vector, total: Vector, right: Sequence[str]) -> str:
-    """What is wrong between a batch and the sum of its rows; "" if nothing is."""
-    n, found = case.n, dict[str, float | None]()
+def of_rows(case: Case, batch: Vector, rows: Sequence[Vector], right: Sequence[str]) -> str:
+    """What is wrong between a batch and the sum of its rows; "" if nothing is.
+
+    rows: the answers to each of them alone
+    """
+    n, total, found = case.n, np.sum(rows, axis=0), dict[str, float | None]()
     for slot in slots_of(case):
         a, b = batch[slot.start : slot.stop], total[slot.start : slot.stop]
         if np.any(a) or np.any(b):
@@ -34,10 +37,27 @@ def of_rows(case: Case, batch: Vector, total: Vector, right: Sequence[str]) -> s
         name: next((word for value, word in words.items() if _near(c, value)), _times(c))
         for name, c in found.items()
     }
+    if not found:  # nothing moves at all, which is another check's question
+        return ""
+    counts = _counts(batch, rows) if None in found.values() else ""
+    if counts:
+        return f"with n = {n}, its rows count {counts}, and should count alike"
     if len(set(told.values())) == 1:
         (word,) = set(told.values())
         return "" if word in right else f"with n = {n}, every array is {word}"
     return f"with n = {n}, " + "; ".join(f"{name} is {word}" for name, word in told.items())
+
+
+def _counts(batch: Vector, rows: Sequence[Vector]) -> str:
+    """How often each row is in the batch, as "3 : 2 : 1 : 0"; "" where it is no sum of them."""
+    with np.errstate(all="ignore"):
+        times, *_ = np.linalg.lstsq(np.array(rows).T, batch, rcond=None)
+        off = float(np.linalg.norm(batch - times @ np.array(rows)))
+    sizes = np.abs(times)
+    counted = sizes[sizes > 1e-3 * np.max(sizes, initial=0.0)]
+    if off > 1e-4 * float(np.linalg.norm(batch)) or not counted.size:
+        return ""
+    return " : ".join(f"{round(float(t / np.min(counted)), 3) + 0.0:g}" for t in times)
 
 
 def _near(c: float | None, value: float) -> bool:

@@ -26,13 +26,19 @@ from oracles.certified import Certified, judged
 from oracles.exact import Exact
 from property_tests.derived import seen_by
 from property_tests.judging import record_of
+from property_tests.moved import used_after_moving
 
 # Of 157 real programs the right ones lay below 6e-7 of each array's norm, the wrong ones above
 # 7e-3. A measured threshold, the only one there is: it turns a "fail" into a "close", nothing more.
 CLOSE = {"float64": 1e-6, "float32": 1e-4}
-# The derivative of a step in which weights move too early differs by about so much of itself.
-_NEXT_TO_NOTHING, _AS_SMALL = 2.0**-300, 1e-80
+# A mistake of order alone, weights that are used after they have moved, is wrong in proportion to
+# the rate: at a rate next to nothing it is right, or as close as its formulas are. Exact arithmetic
+# loses nothing there. Floats lose the move beside the weight, so nothing is moved too early: a step
+# that is returned as it is stays whole; of after - before some digits are left, enough to name it.
+_NEXT_TO_NOTHING = {"float64": 2.0**-300, "float32": 2.0**-100}
+_SLOW_AFTER_MINUS_BEFORE = {"float64": 2.0**-36, "float32": 2.0**-20}
 TOO_EARLY = "with a rate next to nothing it is right: some weights are used after they have moved"
+MOVED = "with W + ΔW in place of W on the way back it is right: some W is used after it has moved"
 FORMULA, BOUND = "exact arithmetic", "rounding bound"
 _CHANGED = "it changes its inputs itself, which its adapter states"
 LOST = "the formula is right, but its numbers are lost: it overflows or cancels"
@@ -40,8 +46,10 @@ LOST = "the formula is right, but its numbers are lost: it overflows or cancels"
 
 @dataclass(frozen=True)
 class Found:
-    """What one case showed. status: of `backproof.checked.STATUSES`   pair: against the exact
+    """What one case showed.
 
+    status: of `backproof.checked.STATUSES`   pair: against the exact
+    early: it is wrong, but its formulas are right: weights were used after they had moved
     judged_at: the case itself, or with the X and Y that the program makes of its own
     """
 
@@ -52,6 +60,7 @@ class Found:
     judged_by: str = BOUND
     answer: Gradients | None = None
     judged_at: Case | None = None
+    early: bool = False
 
 
 @cache
@@ -104,10 +113,10 @@ class Trial:
         pair = self._against_exact(case, ours)
         formula = self._formula(asked)
         status, message, judged_by = _status(case, ours, pair, formula)
-        if status == "fail" and self._moves_too_early(asked):
-            message = "; ".join(filter(None, (message, TOO_EARLY)))
-        stands = _as_it_stands(pair, float(by))
-        return Found(asked, status, message, stands, judged_by, answer, judged_at)
+        early = self._early(asked, case, ours) if status == "fail" and self.target.moves else ""
+        message = "; ".join(filter(None, (message, early)))
+        shown = _as_it_stands(pair, float(by))
+        return Found(asked, status, message, shown, judged_by, answer, judged_at, bool(early))
 
     def _against_exact(self, case: Case, ours: Gradients) -> PairRecord:
         theirs = exact_answer(case)
@@ -132,15 +141,39 @@ class Trial:
             self.not_exactly = found.note
         return None
 
-    def _moves_too_early(self, case: Case) -> bool:
-        """Whether a rate next to nothing makes it right: only the order of its steps is wrong.
+    @property
+    def has_free_rate(self) -> bool:
+        """Whether it shows its step alone, at whatever learning rate it is asked for."""
+        return self.target.moves and self.target.claims.alphas is None
 
-        In floats such a step would be lost beside its weight; in exact arithmetic nothing is.
+    def _early(self, asked: Case, case: Case, ours: Gradients) -> str:
+        """By what one can tell that only the order of its moves is wrong; "" if it is not.
+
+        case: as asked, with the rate that counts
         """
-        if not self.target.moves or self.target.claims.alphas is not None:
+        if self.has_free_rate:
+            return TOO_EARLY if self._is_right_when_slow(asked) else ""
+        assert ours.step is not None
+        moved = used_after_moving(case, ours.step, CLOSE[case.dtype])
+        return MOVED if moved else ""
+
+    def _is_right_when_slow(self, case: Case) -> bool:
+        """Whether a rate next to nothing makes it right."""
+        exactly = self._formula(replace(case, alpha=_NEXT_TO_NOTHING[case.dtype]))
+        if exactly is not None:
+            close = exactly.relative <= CLOSE[case.dtype]
+            at_kinks = np.array([word == "kink" for word in exactly.words])
+            return bool(np.all(close | at_kinks))
+        rate = _NEXT_TO_NOTHING[case.dtype]
+        if self.target.step_form == "after_minus_before":
+            rate = _SLOW_AFTER_MINUS_BEFORE[case.dtype]
+        slow = replace(case, alpha=rate)
+        answer = self.target.gradients(slow)
+        if isinstance(answer, Failure):
             return False
-        slow = self._formula(replace(case, alpha=_NEXT_TO_NOTHING))
-        return slow is not None and bool(np.all(slow.relative < _AS_SMALL))
+        seen = seen_by(slow, answer)
+        seen = replace(seen, alpha=float(self.factor.of(slow) * Fraction(rate)))
+        return self._against_exact(seen, answer).verdict not in ("wrong", "inconclusive")
 
     def _balls(self, case: Case, bits: int, widened: bool) -> Balls | NotExactly:
         answer = self.target.exactly(case, bits, widened)

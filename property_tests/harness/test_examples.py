@@ -28,9 +28,11 @@ class Expected:
 EXAMPLES = {
     "trains_in_place": Expected(),
     "updated_too_early": Expected(
-        "activation.sigmoid", "weights are used after they have moved", ("step_W_1", "step_b_1")
+        "update.order", "weights are used after they have moved", ("step_W_1", "step_b_1")
     ),
-    "layer_objects": Expected("linear.bias", "Δb_2 is 0 throughout", ("step_b_2", "step_b_1")),
+    "layer_objects": Expected(
+        "linear.still", "Δb_1, Δb_2 are 0 throughout", ("step_b_2", "step_b_1")
+    ),
     "params_dict": Expected(convention="the gradient is k times the derivative"),
     "neurons": Expected("activation.sigmoid", "ΔW_1[1, 0]", ("step_W_1", "step_b_1")),
     "script": Expected(),

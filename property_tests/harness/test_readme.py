@@ -47,5 +47,5 @@ def test_the_opening_is_what_the_command_prints(
     assert changed in (tmp_path / "my_net.py").read_text(encoding="utf-8")
     assert changed not in EXAMPLE.read_text(encoding="utf-8")
     assert shown_otherwise(text, real) == []
-    (line,) = shown_otherwise(text.replace("55 pass", "54 pass"), real)  # it would be seen
+    (line,) = shown_otherwise(text.replace("56 pass", "54 pass"), real)  # it would be seen
     assert "54 pass" in line
