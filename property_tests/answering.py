@@ -20,7 +20,7 @@ from property_tests import follow_through
 from property_tests.campaign import case_line
 from property_tests.derived import after_step, made_row_by_row, rows_of, seen_by
 from property_tests.hints import first_wrong, hint, multiples, zeros
-from property_tests.ladder import ORDER, Question
+from property_tests.ladder import ORDER, Question, check_of_output
 from property_tests.nets import SLOW_RATE
 from property_tests.proportions import MEAN, SUM, bias_of_rows, multiple, of_rows
 from property_tests.stated_loss import Values, told
@@ -63,15 +63,9 @@ def _meant(climb: Climb, question: Question, found: Found) -> Found:
     if found.early:
         return climb.but_for_order(found)
     if _is_of_the_output(climb, question, found):
-        return climb.owes(_of_output(climb, found.case), found)
+        output, loss = found.case.activations[-1], found.case.loss
+        return climb.owes(check_of_output(climb.nets.claims, output, loss), found)
     return found
-
-
-def _of_output(climb: Climb, case: Case) -> str:
-    """The check that is about the output: of an activation that only an output has, its own."""
-    output = case.activations[-1]
-    alone = output not in climb.nets.claims.hidden and output != "softmax"
-    return f"activation.{output}" if alone else f"loss.{case.loss}.{output}"
 
 
 def _is_of_the_output(climb: Climb, question: Question, found: Found) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from backproof.case import Case
 from backproof.checked import Check
+from backproof.claims import Claims
 from oracles.bound_tables import KINKED
 from property_tests.nets import LARGE_RATE, ROWS, Nets
 from property_tests.space import ON_PROBABILITIES
@@ -118,12 +119,22 @@ def _scale(nets: Nets) -> Iterator[Question]:
         )
 
 
+def check_of_output(claims: Claims, output: str, loss: str) -> str:
+    """The check that is about an output: of an activation that only an output has, its own.
+
+    The losses ask for softmax, and for an output without one.
+    """
+    alone = output not in claims.hidden and output not in ("softmax", "identity")
+    return f"activation.{output}" if alone else f"loss.{loss}.{output}"
+
+
 def _activation(nets: Nets) -> Iterator[Question]:
-    names = [*nets.claims.hidden]
-    names += [output for output, _ in nets.claims.combinations if output not in names]
+    claims = nets.claims
+    names = [name for name in claims.hidden if name != "softmax"]
+    for output, loss in claims.combinations:
+        if check_of_output(claims, output, loss) == f"activation.{output}":
+            names.append(output)
     for name in dict.fromkeys(names):
-        if name == "softmax":  # the losses ask for it
-            continue
         yield Question(
             Check(f"activation.{name}", f"g and g' of {name}"), _of_activation(nets, name),
             subject=name,

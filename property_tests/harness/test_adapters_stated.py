@@ -113,11 +113,11 @@ RAW_BACKWARDS = ("rate * self.X.T @ d_1", "rate * X.T @ d_1")
     ("changes", "broken", "said"),
     [
         ((RAW_BACKWARDS,), "linear.bias", NO_PRODUCT),
-        ((SCALED, RAW_BACKWARDS), "linear.bias", NO_PRODUCT),
+        ((SCALED, RAW_BACKWARDS), "linear.bias", "ΔW_1 is 255 times what it should be"),
         (((" * (1 - self.H**2)", ""),), "activation.tanh", "_1[0] = "),
         # A statement that is not true blames a right program; it is no way round the judge.
         ((AS_IT_IS,), "linear.bias", NO_PRODUCT),
-        ((SMOOTHED,), "activation.tanh", "exact is"),
+        ((SMOOTHED,), "loss.half_squared_error.identity", "exact is"),
     ],
     ids=["raw X backwards", "not divided backwards", "no derivative", "untrue", "not said of Y"],
 )

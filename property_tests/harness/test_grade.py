@@ -30,8 +30,8 @@ MISTAKEN = {
     "no_hidden_derivative": ("wrong", "activation.sigmoid"),
     "db_mean": ("wrong", "scale.sum"),
     "db_first_row": ("wrong", "scale.sum"),
-    "db_zero": ("wrong", "linear.layer"),
-    "dW_1_zero": ("wrong", "linear.layer"),
+    "db_zero": ("wrong", "linear.still"),
+    "dW_1_zero": ("wrong", "linear.still"),
     "tanh_derivative": ("wrong", "activation.tanh"),
     "squared_error_factor": ("wrong", "loss.mean_squared_error.identity"),
     "softmax_diagonal": ("wrong", "loss.half_squared_error.softmax"),
@@ -218,7 +218,7 @@ def test_only_what_changed_is_judged_again(
     (folder / "syntax_error" / "helper.py").write_text("x = 1\n", encoding="utf-8")
     grade(folder, out, rubric=rubric)
     assert paths == ["student_001/my_net.py", "syntax_error/my_net.py"]
-    assert grades_of(out)["student_001"]["first_broken"] == "linear.layer"
+    assert grades_of(out)["student_001"]["first_broken"] == "linear.still"
 
 
 def test_a_result_that_is_not_ours_is_judged_again_and_again_judges_everybody(
@@ -245,9 +245,9 @@ def test_a_result_that_is_not_ours_is_judged_again_and_again_judges_everybody(
 @pytest.mark.parametrize(
     ("hints", "there", "absent"),
     [
-        ("none", ["of 20 points"], ["linear.layer", "exact", "bp1", "Rung by rung", "delta"]),
-        ("rung", ["linear.layer", "Rung by rung"], ["exact is", "bp1", "dW_1", "own delta"]),
-        ("layer", ["linear.layer", "exact is", "backproof replay bp1", "own delta"], []),
+        ("none", ["of 20 points"], ["linear.still", "exact", "bp1", "Rung by rung", "delta"]),
+        ("rung", ["linear.still", "Rung by rung"], ["exact is", "bp1", "dW_1", "own delta"]),
+        ("layer", ["linear.still", "exact is", "backproof replay bp1", "own delta"], []),
     ],
 )
 def test_a_page_gives_away_what_the_hints_allow(
