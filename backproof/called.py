@@ -1,8 +1,9 @@
 """How somebody's functions and methods may be called, by the names of their parameters."""
 
+import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -82,11 +83,15 @@ def _made_of(name: str) -> str | None:
     return None
 
 
-def arguments(function: Callable[..., Any], out: str, params: str) -> Iterator[str]:
+def arguments(
+    function: Callable[..., Any], out: str, params: str, returned: Sequence[str] = ()
+) -> Iterator[str]:
     """Texts of the arguments of a call that has X, Y, what forward returned (`out`) and `params`.
 
     params: text for a dict of parameters; "" where there is none
+    returned: the names that forward itself has for what it returns
     """
+    named = {name: out if len(returned) == 1 else f"{out}[{i}]" for i, name in enumerate(returned)}
     parameters = required(function)
     if parameters is None:
         return
@@ -94,6 +99,8 @@ def arguments(function: Callable[..., Any], out: str, params: str) -> Iterator[s
     labelled = any(_is(p.name, _LABEL) for p in parameters)
     for parameter in parameters:
         found = _meaning(parameter.name, out, params, labelled)
+        if parameter.name in named and found not in (["X"], ["Y"]):
+            found = [named[parameter.name]]
         if parameter.default is not inspect.Parameter.empty:
             if found and _is(parameter.name, f"{_RATE}|{_ROUNDS}|(mini)?batchsize"):
                 choices.append([f"{parameter.name}={found[0]}"])
@@ -131,3 +138,47 @@ def _meaning(name: str, out: str, params: str, labelled: bool) -> list[str]:
     if error:
         return [f"{out} - Y", f"Y - {out}"]
     return [out, f"{out}[0]", f"{out}[1]"] if position is None else [f"{out}[1]", f"{out}[0]", out]
+
+
+def returned_names(tree: ast.Module) -> dict[str, list[str]]:
+    """By function or method: what it calls the things that it returns last."""
+    found = dict[str, list[str]]()
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            last = [each.value for each in function.body if isinstance(each, ast.Return)]
+            parts = last[-1].elts if last and isinstance(last[-1], ast.Tuple) else last[-1:]
+            names = [each.id for each in parts if isinstance(each, ast.Name)]
+            found[function.name] = names if len(names) == len(parts) else []
+    return found
+
+
+def runs_of(
+    methods: dict[str, Callable[..., Any]],
+    owner: str,
+    returned: dict[str, list[str]],
+    params: str = "",
+) -> Iterator[tuple[str, ...]]:
+    """Bodies of `run`: one call that trains, or forward, backward and update.
+
+    returned: of each function, as `returned_names` says
+    """
+    forwards = [name for name in methods if FORWARD.search(name.lower())]
+    backwards = [name for name in methods if BACKWARD.search(name.lower())]
+    trains = [name for name in methods if TRAIN.search(name.lower())]
+    updates = [name for name in methods if UPDATE.search(name.lower()) and name not in backwards]
+    for backward in backwards:
+        for forward in forwards:
+            for given in arguments(methods[forward], "", params):
+                if "Y" in given:
+                    continue
+                first = f"out = {owner}{forward}({given})"
+                for rest in arguments(methods[backward], "out", params, returned.get(forward, ())):
+                    second = f"{owner}{backward}({rest})"
+                    yield (first, f"return {second}")
+                    for update in updates:
+                        for last in arguments(methods[update], "out", params):
+                            yield (first, second, f"{owner}{update}({last})")
+    for name in [*trains, *backwards]:
+        for given in arguments(methods[name], "", params):
+            if "X" in given and "Y" in given:
+                yield (f"return {owner}{name}({given})",)

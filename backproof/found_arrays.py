@@ -166,12 +166,26 @@ def _is_bias(leaf: Leaf, j: int) -> bool:
 def chain_of(leaves: Sequence[Leaf]) -> tuple[int, ...]:
     """The widths of a net whose matrices are the first ones that fit together; () without."""
     matrices = [leaf for leaf in sorted(leaves, key=_oddness) if len(leaf.shape) == 2]
-    plain = [leaf.shape for leaf in matrices if not _BIAS.search(leaf.path.lower())]
+    matrices = [leaf for leaf in matrices if not _BIAS.search(leaf.path.lower())]
+    plain = [leaf.shape for leaf in matrices]
+    surely = [leaf.shape for leaf in matrices if not _oddness(leaf)]
     for first, second in combinations(plain, 2):
         for a, b in ((first, second), (first[::-1], second[::-1])):
             if a[1] == b[0]:
-                return (*a, b[1])
+                turned = first != a
+                at = surely.index(second) + 1 if second in surely else len(surely)
+                return _longer((*a, b[1]), surely[at:], turned)
     return ()
+
+
+def _longer(widths: tuple[int, ...], later: Sequence[tuple[int, ...]], turned: bool
+            ) -> tuple[int, ...]:  # fmt: skip
+    """The chain with what goes on behind it, each matrix the same way round."""
+    for shape in later:
+        k, j = shape[::-1] if turned else shape
+        if k == widths[-1]:
+            widths = (*widths, j)
+    return widths
 
 
 _BIAS = re.compile(

@@ -50,7 +50,8 @@ def combinations_in(source: str) -> list[Combination]:
     """What the text may mean, the likeliest first."""
     used = _without_unused(source)
     has = [name for name, words in _WORDS.items() if re.search(words, used, re.IGNORECASE)]
-    hidden = [name for name in ("relu", "sigmoid", "tanh") if name in has] or ["sigmoid"]
+    hidden: list[str] = [name for name in ("relu", "sigmoid", "tanh") if name in has]
+    hidden = hidden or ["identity", "sigmoid"]
     if "relu" not in has and "tanh" in has and "sigmoid" in has:
         hidden = ["tanh", "sigmoid"]
     outputs = [name for name in ("softmax", "sigmoid", "tanh") if name in has] + ["identity"]
@@ -84,19 +85,35 @@ _ACTIVATION = re.compile("sigm|tanh|relu|softmax|logistic")
 
 
 def reproduced(
-    combination: Combination, W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
+    combinations: Sequence[Combination], W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
     answer: Array, *, falls: bool,
-) -> bool:  # fmt: skip
-    """Whether the answer is a multiple of the gradient of this combination, by differences.
+) -> Combination | None:  # fmt: skip
+    """Of which combination's gradient the answer is a multiple, by differences; None: of none.
 
     falls: the answer is a step, so the multiple is negative
     """
+    cosines = {
+        each: _cosine(each, W, b, X, Y, answer, falls=falls) for each in dict.fromkeys(combinations)
+    }
+    # Of a tame net two formulas may lie near each other: the nearest one counts, not the first.
+    nearest = max(cosines, key=lambda each: round(cosines[each], 12))
+    return nearest if cosines[nearest] > _NEAR else None
+
+
+# Between two formulas the cosine differs by more, and a step in float32 by less.
+_NEAR = 1 - 1e-8
+
+
+def _cosine(
+    combination: Combination, W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
+    answer: Array, *, falls: bool,
+) -> float:  # fmt: skip
     expected = np.concatenate(list(_differences(combination, W, b, X, Y)))
     with np.errstate(all="ignore"):
         size = float(np.linalg.norm(answer)) * float(np.linalg.norm(expected))
         cosine = float(answer @ expected) / size if size else 0.0
-    # Central differences are good to 1e-9; between two formulas the cosine differs by far more.
-    return (-cosine if falls else abs(cosine)) > 1 - 1e-8
+    found = -cosine if falls else abs(cosine)
+    return found if np.isfinite(found) else 0.0
 
 
 def _differences(

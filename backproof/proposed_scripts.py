@@ -19,14 +19,18 @@ _RATE = re.compile(r"_?(lr|eta|alpha|alfa|learning_?rate|l_?rate|rate|learn)", r
 Hurried = Callable[[float], AbstractContextManager[None]]
 
 
+_ASSIGNED = re.compile(r"(\w+)\s*=\s*(\d*\.?\d+(?:e[-+]?\d+)?)", re.IGNORECASE)
+_SMALL = re.compile(r"(?<![\w.])(0?\.\d+(?:e-?\d+)?|\d+(?:\.\d*)?e-\d+)(?![\w.])", re.IGNORECASE)
+
+
 def rates_in(source: str) -> list[float]:
     """Numbers that the text may use as a learning rate, the likeliest first."""
     named = [
         float(number)
-        for name, number in re.findall(r"(\w+)\s*=\s*(\d*\.?\d+(?:e-?\d+)?)", source)
+        for name, number in _ASSIGNED.findall(source)
         if _RATE.fullmatch(name.removeprefix("self."))
     ]
-    others = [float(number) for number in re.findall(r"(?<![\w.])(0?\.\d+)(?![\w.])", source)]
+    others = [float(number) for number in _SMALL.findall(source)]
     return list(dict.fromkeys(each for each in [*named, *others] if each > 0))
 
 
@@ -61,10 +65,11 @@ def script_fields(
     """Attributes of adapters that may fit, for each loop of the script."""
     for loop in _loops(tree):
         known = _begun(tree, loop, module, path, hurried)
-        updated = _names(loop, ast.Store)
-        # A weight that is read and never written is a mistake to be seen, not data.
-        read = _names(loop, ast.Load)
-        updated += [name for name in read if re.match(r"w(\d|eight|_)", name.lower())]
+        read, written = _names(loop, ast.Load), _names(loop, ast.Store)
+        carried = _carried(loop)
+        updated = [name for name in written if name in carried and not _SUMMED.search(name.lower())]
+        # A weight or a bias that is read and never written is a mistake to be seen, not data.
+        updated += [name for name in read if name not in written and _PARAMETER.match(name.lower())]
         leaves = [
             Leaf(name, np.shape(known[name]))
             for name in known  # in the order in which they were made: the input's first
@@ -75,12 +80,13 @@ def script_fields(
             continue
         data = [
             name
-            for name in _names(loop, ast.Load)
+            for name in read
             if name not in updated
+            and name not in written
             and not hasattr(builtins, name)
             and isinstance(known.get(name), np.ndarray | NoneType)  # a file that is not there
         ]
-        scalars = [name for name in _names(loop, ast.Load) if isinstance(known.get(name), float)]
+        scalars = [name for name in read if isinstance(known.get(name), float)]
         rates = [name for name in scalars if _RATE.fullmatch(name)]
         for places in list(places_in(leaves, widths, named=False))[:2]:
             fields: dict[str, Any] = {"script": True, "loop": loop.lineno, "data": _pair(data)}
@@ -93,6 +99,32 @@ def script_fields(
                 fields["bias_shape"] = _form(shapes[places.b[0]])
             yield fields
             yield fields | {"widths": widths}
+
+
+_SUMMED = re.compile("err|loss|cost|total|count|acc|sum")
+_PARAMETER = re.compile(r"(w|b)(\d|eight|ias|_|$)")
+
+
+def _carried(loop: ast.stmt) -> set[str]:
+    """Names that the loop's body reads before it writes them: what one round leaves to the next."""
+    first: dict[str, bool] = {}
+    _first_seen([*ast.iter_child_nodes(loop)], first)
+    return {name for name, is_read in first.items() if is_read}
+
+
+def _first_seen(nodes: list[ast.AST], first: dict[str, bool]) -> None:
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            first.setdefault(node.id, isinstance(node.ctx, ast.Load))
+        elif isinstance(node, ast.AugAssign):
+            names = [each for each in ast.walk(node.target) if isinstance(each, ast.Name)]
+            for name in names:
+                first.setdefault(name.id, True)
+            _first_seen([node.value], first)
+        elif isinstance(node, ast.Assign):  # what stands on the right comes first
+            _first_seen([node.value, *node.targets], first)
+        else:
+            _first_seen([*ast.iter_child_nodes(node)], first)
 
 
 def _pair(data: list[str]) -> tuple[str, str]:

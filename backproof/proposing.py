@@ -19,12 +19,13 @@ import numpy as np
 
 from backproof.adapted import Adapted
 from backproof.adapters import Adapter
-from backproof.called import BACKWARD, FORWARD, TRAIN, UPDATE, arguments, makes
+from backproof.called import makes, returned_names, runs_of
 from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
 from backproof.guessed_claims import Combination, combinations_in, reproduced
 from backproof.hurrying import hurried
 from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal, adapter_source
+from backproof.proposed_batches import is_one_by_one
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
 from backproof.smoking import problems_of
@@ -62,7 +63,17 @@ def propose(
     most = max(each[0] for each in kept)
     best = next((each for each in kept if each[:2] == (most, True)), None)
     best = best or next(each for each in kept if each[0] == most)
-    return search.deepened(best[2])
+    return search.deepened(_of_weights(best, kept))
+
+
+def _of_weights(best: tuple[int, bool, Proposal], kept: list[tuple[int, bool, Proposal]]
+                ) -> Proposal:  # fmt: skip
+    """New weights look like a gradient that fits nothing; where they fit as weights, they are."""
+    for _, certain, other in kept:
+        if certain and not best[1] and other.run == best[2].run:
+            if (best[2].fields.get("gives"), other.fields.get("gives")) == ("gradient", "weights"):
+                return other
+    return best[2]
 
 
 _MOST_TAKEN = 4
@@ -100,6 +111,7 @@ class _Search:
         self.fixed = fixed
         self.combinations = combinations_in(source)
         self.tree = ast.parse(source)
+        self.returned = returned_names(self.tree)
 
     def candidates(self) -> Iterator[Proposal]:
         """All that pass the smoke test; of a script its loop, or else what it defines."""
@@ -188,7 +200,7 @@ class _Search:
                     known = fields | _fields_of(places)
                     if outputs == 2:
                         known |= {"outputs": None}
-                    runs = list(_runs(methods, "model."))
+                    runs = list(runs_of(methods, "model.", self.returned))
                     yield from self._called(replace(proposal, fields=proposal.fields | known), runs)
 
     def _claims(self) -> dict[str, Any]:
@@ -198,7 +210,7 @@ class _Search:
         try:
             with hurried(_PATIENCE):
                 adapted = self.adapted(replace(proposal, run=("pass",)))
-                net, *_ = probe_of(adapted, 2)
+                net, *_ = probe_of(adapted)
                 return adapted.adapter.make(net)
         except BaseException:
             return None
@@ -226,8 +238,8 @@ class _Search:
             last = each.run[-1] + "[1]"  # (loss, gradients)
             yield replace(each, run=(*each.run[:-1], last), fields=each.fields
                           | {"gives": "gradient"})  # fmt: skip
-            if "W" not in each.fields and "net.alpha" in str(each.run):
-                yield replace(each, fields=each.fields | {"gives": "weights"})
+            if "W" not in each.fields:
+                yield self.rated(replace(each, fields=each.fields | {"gives": "weights"}))
             if stored := self._stored(each):
                 yield replace(each, fields=each.fields | stored)
 
@@ -238,13 +250,13 @@ class _Search:
         try:
             with hurried(_PATIENCE):
                 adapted = self.adapted(proposal)
-                net, arrays, X, Y = probe_of(adapted, 2)
+                net, arrays, X, Y = probe_of(adapted)
                 model = adapted.model_of(net)
                 adapted.set(model, arrays)
                 adapted.adapter.run(model, X, Y)
         except BaseException:
             return {}
-        taken = {_filled(text, at) for name in ("W", "b") for at in range(2)
+        taken = {_filled(text, at) for name in ("W", "b") for at in range(net.depth)
                  for text in [proposal.fields.get(name, "")]}  # fmt: skip
         leaves = [each for each in leaves_of(model, self.module.__name__)
                   if each.path not in taken]  # fmt: skip
@@ -263,20 +275,31 @@ class _Search:
         methods = {each.__name__: each for each in functions}
         for places in list(places_in(leaves, widths))[:2]:
             proposal = self._named("Mine", {"widths": widths} | _fields_of(places))
-            yield from self._called(proposal, list(_runs(methods, "self.module.")))
+            yield from self._called(proposal, list(runs_of(methods, "self.module.", self.returned)))
 
     def _of_functions(self, functions: list[Callable[..., Any]]) -> Iterator[Proposal]:
         methods = {each.__name__: each for each in functions}
-        for bias in ("separate", "none"):
-            fields = {} if bias == "separate" else {"bias": bias}
-            proposal = self._named("Mine", fields)
-            runs = list(_runs(methods, "self.module.", "model.params"))
-            yield from self._called(proposal, runs)
-            trained = self._named(
-                "Mine", fields | {"W": "W{l}"} | ({"b": "b{l}"} if bias == "separate" else {}),
-                make="net.params",
-            )  # fmt: skip
-            yield from self._called(trained, list(_runs(methods, "self.module.", "model")))
+        given = list(runs_of(methods, "self.module.", self.returned, "model.params"))
+        dicts = list(runs_of(methods, "self.module.", self.returned, "model"))
+        for more in self._forms():
+            for bias in ("separate", "none"):
+                fields = more | ({} if bias == "separate" else {"bias": bias})
+                yield from self._called(self._named("Mine", fields), given)
+                places = {"W": "W{l}"} | ({"b": "b{l}"} if bias == "separate" else {})
+                trained = self._named("Mine", fields | places, make="net.params")
+                yield from self._called(trained, dicts)
+
+    def _forms(self) -> Iterator[dict[str, Any]]:
+        """What functions may want of the arrays that they are given, the plainest first."""
+        depth: dict[str, Any] = {"depths": 3} if _THREE.search(self.source) else {}
+        forms: tuple[dict[str, Any], ...] = (
+            {},
+            {"bias_shape": "row"},
+            {"layout": "out, in", "bias_shape": "column"},
+        )
+        for outputs in (None, 1):
+            for form in forms:
+                yield depth | form | ({"outputs": outputs} if outputs else {})
 
     # --- what it claims -------------------------------------------------------------------------
 
@@ -285,7 +308,7 @@ class _Search:
         try:
             with hurried(4 * _PATIENCE):
                 adapted = self.adapted(proposal)
-                net, arrays, X, Y = probe_of(adapted, 2)
+                net, arrays, X, Y = probe_of(adapted)
                 W, b = adapted.parameters(net, arrays, X, Y)
         except BaseException:
             return proposal, False
@@ -293,42 +316,29 @@ class _Search:
             [np.ravel(each) for pair in zip(W, b, strict=True) for each in pair if each is not None]
         )
         falls = adapted.gives != "gradient"
-        for combination in self.combinations:
-            if reproduced(combination, arrays.weights, arrays.biases, arrays.X, arrays.Y, answer,
-                          falls=falls):  # fmt: skip
-                return replace(proposal, fields=proposal.fields | _named_claims(combination)), True
-        return proposal, False
+        found = reproduced(
+            self.combinations, arrays.weights, arrays.biases, arrays.X, arrays.Y, answer,
+            falls=falls,
+        )  # fmt: skip
+        if found is None:
+            return proposal, False
+        return replace(proposal, fields=proposal.fields | _named_claims(found)), True
 
     def one_by_one(self, proposal: Proposal) -> bool:
-        """Whether a batch is nothing but its instances, each with an update: all it claims then is
-        one instance a call."""
-        if str(proposal.fields.get("batch", "rows")) != "rows" or "gives" in proposal.fields:
+        """Whether a batch is nothing but its instances, each with an update, or its first one
+        alone: all it claims then is one instance a call."""
+        fields = proposal.fields
+        if fields.get("batch", "rows") != "rows" or fields.get("gives") == "gradient":
             return False
         try:
             with hurried(4 * _PATIENCE):
-                adapted = self.adapted(proposal)
-                net, arrays, X, Y = probe_of(adapted, 2)
-                whole = adapted.parameters(net, arrays, X, Y)
-                now = arrays
-                for row in range(len(arrays.X)):
-                    alone = replace(now, X=arrays.X[row : row + 1], Y=arrays.Y[row : row + 1])
-                    step = adapted.parameters(net, alone, *adapted.inputs(alone))
-                    now = replace(
-                        now,
-                        weights=tuple(W + d for W, d in zip(now.weights, step[0], strict=True)),
-                        biases=tuple(None if b is None else b + d
-                                     for b, d in zip(now.biases, step[1], strict=True)),
-                    )  # fmt: skip
+                return is_one_by_one(self.adapted(proposal))
         except BaseException:
             return False
-        return all(
-            np.allclose(new - old, d, rtol=1e-9, atol=1e-12)
-            for new, old, d in zip(now.weights, arrays.weights, whole[0], strict=True)
-        )
 
     def deepened(self, proposal: Proposal) -> Proposal:
         """The same for other depths where it works there, with the numbers of its own rate."""
-        if "widths" in proposal.fields:
+        if "widths" in proposal.fields or "depths" in proposal.fields:
             return proposal
         for depths in ((1, 2, 3), (2, 3)):
             deeper = replace(proposal, fields=proposal.fields | {"depths": depths})
@@ -337,6 +347,8 @@ class _Search:
         return proposal
 
 
+# Arrays of a third layer, by name, and of no fourth.
+_THREE = re.compile(r"\b[wW](eights?)?_?3\b(?![\s\S]*\b[wW](eights?)?_?4\b)")
 _CLASSES = re.compile(r"arange|one_?hot|argmax|astype\(int|eye\(", re.IGNORECASE)
 _GRADIENT = re.compile(r"(^|[._'])(d|g|grad|nabla|delta)")
 
@@ -359,29 +371,3 @@ def _fields_of(places: Places) -> dict[str, Any]:
     if places.bias != "separate":
         fields["bias"] = places.bias
     return fields
-
-
-def _runs(methods: dict[str, Callable[..., Any]], owner: str, params: str = "") -> Iterator[
-    tuple[str, ...]
-]:  # fmt: skip
-    """Bodies of `run`: one call that trains, or forward, backward and update."""
-    forwards = [name for name in methods if FORWARD.search(name.lower())]
-    backwards = [name for name in methods if BACKWARD.search(name.lower())]
-    trains = [name for name in methods if TRAIN.search(name.lower())]
-    updates = [name for name in methods if UPDATE.search(name.lower()) and name not in backwards]
-    for backward in backwards:
-        for forward in forwards:
-            for given in arguments(methods[forward], "", params):
-                if "Y" in given:
-                    continue
-                first = f"out = {owner}{forward}({given})"
-                for rest in arguments(methods[backward], "out", params):
-                    second = f"{owner}{backward}({rest})"
-                    yield (first, f"return {second}")
-                    for update in updates:
-                        for last in arguments(methods[update], "out", params):
-                            yield (first, second, f"{owner}{update}({last})")
-    for name in [*trains, *backwards]:
-        for given in arguments(methods[name], "", params):
-            if "X" in given and "Y" in given:
-                yield (f"return {owner}{name}({given})",)

@@ -1,0 +1,150 @@
+"""What strangers' programs taught about inferring: right ones pass and wrong ones fail, unasked."""
+
+from pathlib import Path
+
+import pytest
+
+from backproof.target import Target
+from property_tests.check_run import Request, check
+from property_tests.harness.net_styles_too import HEAD
+
+_FORMS = {
+    "a script of single rows without any activation": (
+        """\
+import numpy as np
+
+X, y = np.eye(4)[:, :3], np.ones((4, 1))
+w01 = np.random.randn(3, 4)
+w12 = np.random.randn(4, 1)
+lr = 0.5
+for epoch in range(100):
+    total_error = 0
+    for i in range(len(X)):
+        hidden = X[i] @ w01
+        output = hidden @ w12
+        total_error += ((output - y[i]) ** 2)[0]
+        d = output - y[i]
+        e = d @ w12.T
+        w12 -= lr * np.outer(hidden, d)
+        w01 -= lr * np.outer(X[i], e)
+""",
+        ("np.outer(X[i], e)", "np.outer(X[i], hidden)"),
+    ),
+    "a script whose rate is 1e-4, of data that is not there": (
+        """\
+import numpy as np
+
+x, y = np.loadtxt("no_such_file.txt"), np.loadtxt("neither_this.txt")
+u, v, w = np.random.randn(6, 5), np.random.randn(5, 4), np.random.randn(4, 2)
+for t in range(2000):
+    g = np.tanh(x.dot(u))
+    h = np.tanh(g.dot(v))
+    d = 2.0 * (h.dot(w) - y)
+    e = d.dot(w.T) * (1 - h**2)
+    f = e.dot(v.T) * (1 - g**2)
+    u -= 1e-4 * x.T.dot(f)
+    v -= 1e-4 * g.T.dot(e)
+    w -= 1e-4 * h.T.dot(d)
+""",
+        ("e.dot(v.T) * (1 - g**2)", "e.dot(v.T)"),
+    ),
+    "functions whose backward takes what forward returns, by name": (
+        HEAD
+        + """\
+def forward_pass(X, W1, b1, W2, b2):
+    Z1 = X @ W1 + b1
+    A1 = sigmoid(Z1)
+    A2 = A1 @ W2 + b2
+    return Z1, A1, A2
+
+def backward_pass(X, y_true, Z1, A1, A2, W1, b1, W2, b2, lr=0.1):
+    y_true = y_true.reshape(-1, 1)
+    d = (A2 - y_true) / len(X)
+    e = d @ W2.T * sigmoid(Z1) * (1 - sigmoid(Z1))
+    W2 -= lr * A1.T @ d
+    b2 -= lr * np.sum(d, axis=0)
+    W1 -= lr * X.T @ e
+    b1 -= lr * np.sum(e, axis=0)
+    return W1, b1, W2, b2
+""",
+        ("e = d @ W2.T * sigmoid(Z1)", "e = d @ W2.T * sigmoid(A1)"),
+    ),
+    "dictionaries for exactly three layers": (
+        """\
+import numpy as np
+
+def relu(Z):
+    return np.maximum(0, Z)
+
+def forward(X, params):
+    cache = {"Z1": X @ params["W1"] + params["b1"]}
+    cache["Z2"] = relu(cache["Z1"]) @ params["W2"] + params["b2"]
+    return relu(cache["Z2"]) @ params["W3"] + params["b3"], cache
+
+def backward(X, y, out, cache, params):
+    d3 = (out - y) / len(X)
+    d2 = d3 @ params["W3"].T * (cache["Z2"] > 0)
+    d1 = d2 @ params["W2"].T * (cache["Z1"] > 0)
+    return {
+        "dW3": relu(cache["Z2"]).T @ d3, "db3": d3.sum(axis=0),
+        "dW2": relu(cache["Z1"]).T @ d2, "db2": d2.sum(axis=0),
+        "dW1": X.T @ d1, "db1": d1.sum(axis=0),
+    }
+""",
+        (' * (cache["Z1"] > 0)', ""),
+    ),
+    "functions on globals of one size, a single output": (
+        HEAD
+        + """\
+W1, b1 = np.random.randn(6, 8), np.zeros((1, 8))
+W2, b2 = np.random.randn(8, 1), np.zeros((1, 1))
+
+def forward_pass(X):
+    A1 = sigmoid(X @ W1 + b1)
+    A2 = sigmoid(A1 @ W2 + b2)
+    return A1, A2
+
+def backpropagation(X, y_true, A1, A2):
+    d = A2 - y_true
+    e = d @ W2.T * A1 * (1 - A1)
+    return X.T @ e, e.sum(axis=0, keepdims=True), A1.T @ d, d.sum(axis=0, keepdims=True)
+
+def loss(y, o):
+    return -np.mean(y * np.log(o) + (1 - y) * np.log(1 - o))
+""",
+        ("* A1 * (1 - A1)", "* A1"),
+    ),
+    "a function that trains row by row at a rate of its own, and returns the weights": (
+        HEAD
+        + """\
+def backprop_step(W1, W2, X, D):
+    alpha = 0.05
+    for k in range(len(X)):
+        x, d = X[k].reshape(-1, 1), D[k].reshape(-1, 1)
+        h = sigmoid(W1 @ x)
+        o = sigmoid(W2 @ h)
+        delta = o * (1 - o) * (d - o)
+        delta1 = h * (1 - h) * (W2.T @ delta)
+        W1 = W1 + alpha * delta1 @ x.T
+        W2 = W2 + alpha * delta @ h.T
+    return W1, W2
+""",
+        ("h * (1 - h) * (W2.T", "h * (W2.T"),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_what_is_right_passes_and_what_is_wrong_fails_unasked(tmp_path: Path, form: str) -> None:
+    program, mistake = _FORMS[form]
+    assert program.count(mistake[0]) == 1
+    path = tmp_path / "net.py"
+    path.write_text(program)
+    with Target(str(path)) as target:
+        assert target.proposed.startswith("from backproof.adapters import Adapter\n")
+    checked, _ = check(Request(str(path)))
+    assert checked.exit_code == 0, (checked.first_broken, target.proposed)
+    path.write_text(program.replace(*mistake))
+    first = check(Request(str(path)))[0].first_broken
+    assert first is not None
+    assert first.status == "fail", first
