@@ -86,6 +86,10 @@ def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
     check.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, for a CI")
+    check.add_argument("--csv", type=Path, metavar="FILE", help="a row per check, for a table")
+    check.add_argument(
+        "--html", type=Path, metavar="FILE", help="one page, to open offline or to hand on"
+    )
     check.add_argument(
         "--freeze", action="store_true", help="hold what was inferred, in a backproof.toml beside X"
     )

@@ -12,17 +12,10 @@ from html import escape
 
 from rich.console import Console
 
+from backproof.check_words import about, from_the_output, headline, line_of, number, worth_a_line
 from backproof.checked import BROKEN, Checked, CheckResult
 from backproof.sentences import place, shape_of
-from backproof.terminal_check import (
-    Live,
-    about,
-    from_the_output,
-    headline,
-    line_of,
-    number,
-    worth_a_line,
-)
+from backproof.terminal_check import Live
 
 _WIDTH = 1000  # text has no width: nothing is cut off
 

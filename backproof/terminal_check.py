@@ -1,15 +1,12 @@
 """`backproof check` on a terminal: the first broken rung on top, the rest on request."""
 
-from collections.abc import Iterator, Sequence
-
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backproof.check_words import about, from_the_output, headline, line_of, number, worth_a_line
 from backproof.checked import BROKEN, Checked, CheckResult
-from backproof.records import ParameterRecord
-from backproof.sentences import SHOWN, place, shape_of
+from backproof.sentences import place, shape_of
 
 _STYLES = {
     **dict.fromkeys(("pass", "xfail"), "green"),
@@ -78,22 +75,6 @@ class Live:
             self.say(f"    | {line}")
 
 
-def headline(checked: Checked) -> str:
-    """The verdict in one sentence, with claimed / all."""
-    counts = checked.counted()
-    told = ", ".join(f"{number} {status}" for status, number in counts.items())
-    score = f"{len(checked.results)} checks: {told}"
-    first = checked.first_broken
-    if first is not None:
-        word = "is not right" if first.status == "fail" else f"gives no answer ({first.status})"
-        return f"{checked.name} {word}: {first.check.id} breaks first ({score})."
-    if checked.exit_code == 0:
-        soft = sum(result.status in BROKEN for result in checked.results)  # of level "should"
-        but = f" but for {soft} that only should hold" if soft else ""
-        return f"{checked.name} is right in everything that it claims{but} ({score})."
-    return f"{checked.name} could not be judged ({score})."
-
-
 def _side_by_side(result: CheckResult) -> Table:
     """Every array of the case, from the output down: its worst element, yours and the exact."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
@@ -105,43 +86,6 @@ def _side_by_side(result: CheckResult) -> Table:
         row = (place(record), number(record.value_a), number(record.value_b), said)
         table.add_row(*map(Text, row), style="bold" if record == result.worst else "")
     return table
-
-
-def from_the_output(records: Sequence[ParameterRecord]) -> list[ParameterRecord]:
-    """As the pass goes back through the layers."""
-    order = list(SHOWN)
-    return sorted(records, key=lambda r: (-r.layer, order.index(r.parameter)))
-
-
-def number(value: float) -> str:
-    """As many digits as tell two numbers apart at a glance."""
-    return f"{value:.8g}" if np.isfinite(value) else str(value)
-
-
-def about(checked: Checked) -> Iterator[str]:
-    """How it was called, what was inferred, what was claimed."""
-    if checked.adapted:
-        yield f"called: {checked.adapted}"
-    for name, said in checked.conventions.items():
-        yield f"{name}: {said}"
-    yield f"claimed: {claimed(checked)}"
-    yield from checked.notes
-
-
-def claimed(checked: Checked) -> str:
-    """Claimed / all, field by field."""
-    return ", ".join(f"{field} {' '.join(names)}" for field, names in checked.claims.items())
-
-
-def worth_a_line(checked: Checked) -> list[CheckResult]:
-    """What is neither red nor dull: `close`, a `should` that fails, what could not be decided."""
-    quiet = ("pass", "skipped", "blocked")
-    first = checked.first_broken
-    return [
-        result
-        for result in checked.results
-        if result.status not in quiet and result is not first and not checked.fails(result)
-    ]
 
 
 def _ladder(checked: Checked) -> Table:
@@ -158,10 +102,3 @@ def _ladder(checked: Checked) -> Table:
             Text(token),
         )
     return table
-
-
-def line_of(result: CheckResult) -> str:
-    """A check in one line."""
-    level = " (should)" if result.check.level == "should" else ""
-    token = f" [{result.case.token}]" if result.case is not None else ""
-    return f"{result.check.id}{level}: {result.status}, {result.message}{token}"

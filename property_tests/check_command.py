@@ -1,4 +1,7 @@
-"""`backproof check` between the command line and the ladder: settings, output, files."""
+"""`backproof check` between the command line and the ladder: settings, output, files.
+
+What cannot be written is said before anything is asked; each file is whole or as it was before.
+"""
 
 import argparse
 import json
@@ -10,6 +13,8 @@ from backproof import junit
 from backproof.checked import Checked
 from backproof.conventions import Factor
 from backproof.errors import BackproofError
+from backproof.lasting import lasting
+from backproof.outputs import cannot_be_written, expect_writable, write_whole
 from backproof.runfile import plain
 from backproof.settings import NAME, Settings, frozen, settings_for
 from backproof.terminal import Screen
@@ -21,6 +26,9 @@ from property_tests.sides import names_in
 def run(options: argparse.Namespace) -> int:
     """Check one implementation; the exit code."""
     oracles = _witnesses(options.oracles)
+    files = {f"--{name}": path for name in FORMS if (path := getattr(options, name)) is not None}
+    expect_writable(files)
+    to_freeze = _to_freeze(options.implementation) if options.freeze else None
     request = check_run.Request(
         spec=options.implementation,
         adapter=options.adapter,
@@ -32,10 +40,32 @@ def run(options: argparse.Namespace) -> int:
     checked, climb = check_run.check(request, live.saw)
     live.end(checked)
     checked = replace(checked, witnesses=check_run.witnesses(climb.judged, oracles, live.heard))
-    _write(options, checked)
-    if options.freeze:
-        live.say(_freeze(options.implementation, climb.trial.factor))
+    for option, path in files.items():
+        _to(path, _text(option, options, lasting(checked)), option)
+    if to_freeze is not None:
+        live.say(_freeze(to_freeze, climb.trial.factor))
     return checked.exit_code
+
+
+FORMS = ("json", "junit", "csv", "html")
+
+
+def _text(option: str, options: argparse.Namespace, checked: Checked) -> str:
+    """What goes into the file of an option; the same run gives the same bytes."""
+    match option:
+        case "--json":
+            return json.dumps(plain(checked), indent=1, ensure_ascii=False) + "\n"
+        case "--junit":
+            return junit.text_of(checked)
+        case "--csv":
+            from reports.check_table import check_csv
+
+            return check_csv(checked)
+    from reports.check_page import check_page
+
+    words = ["backproof", "check", options.implementation, *_adapter(options.adapter)]
+    words += ["--strict"] if options.strict else []
+    return check_page(checked, words, replay_of(options.implementation, options.adapter))
 
 
 def _witnesses(text: str | None) -> list[str] | None:
@@ -59,31 +89,31 @@ def settings_of(spec: str) -> Settings:
 
 def replay_of(spec: str, adapter: Path | None = None) -> str:
     """The command that shows a case again, with {token} for the case."""
-    words = ["--impl", spec]
-    if adapter is not None:
-        words += ["--adapter", str(adapter)]
+    words = ["--impl", spec, *_adapter(adapter)]
     return f"backproof replay {{token}} {shlex.join(words).replace('{', '{{').replace('}', '}}')}"
 
 
-def _write(options: argparse.Namespace, checked: Checked) -> None:
-    if options.json is not None:
-        text = json.dumps(plain(checked), indent=1, ensure_ascii=False)
-        _to(options.json, text + "\n", "--json")
-    if options.junit is not None:
-        _to(options.junit, junit.text_of(checked), "--junit")
+def _adapter(adapter: Path | None) -> list[str]:
+    return [] if adapter is None else ["--adapter", str(adapter)]
 
 
 def _to(path: Path, text: str, option: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     except OSError as error:
-        raise BackproofError(f"`{option}` {path} cannot be written: {error.strerror}.") from None
+        raise cannot_be_written(option, path, error) from None
 
 
-def _freeze(spec: str, factor: Factor) -> str:
+def _to_freeze(spec: str) -> Path:
+    """The file that --freeze writes. Raises BackproofError where it is there already."""
     file = _file_of(spec)
     path = (Path.cwd() if file is None else file.resolve().parent) / NAME
     if path.exists():
         raise BackproofError(f"{path} is there already; edit it, or remove it first.")
+    expect_writable({"--freeze": path})
+    return path
+
+
+def _freeze(path: Path, factor: Factor) -> str:
     _to(path, frozen(factor), "--freeze")
     return f"wrote {path}: from now on the answers must be {factor} times the derivative"

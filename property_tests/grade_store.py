@@ -1,14 +1,12 @@
 """What was found out about each submission, one JSON file each, named by what decides it."""
 
 import json
-import os
-import re
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from backproof import outputs
 from backproof.errors import BackproofError
 from backproof.grades import SCHEMA, Judged
+from backproof.lasting import lasting
 from backproof.runfile import decoded, plain
 
 FOLDER = "results"
@@ -16,22 +14,8 @@ FOLDER = "results"
 
 def write(out: Path, judged: Judged) -> None:
     """Beside its name and then renamed: a killed process leaves no half result."""
-    text = json.dumps(_lasting(plain(judged)), indent=1) + "\n"
+    text = json.dumps(plain(lasting(judged)), indent=1) + "\n"
     write_whole(out / FOLDER / f"{judged.key}.json", text)
-
-
-# Addresses and the names of temporary folders differ from run to run, and mean nothing to a reader.
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_TEMPORARY = re.compile(r"\bbackproof-[a-z0-9_]{8}\b")
-
-
-def _lasting(value: Any) -> Any:
-    """The same, each text without what is different in the next run."""
-    if isinstance(value, str):
-        return _TEMPORARY.sub("backproof-...", _ADDRESS.sub("0x...", value))
-    if isinstance(value, dict):
-        return {key: _lasting(each) for key, each in value.items()}
-    return [_lasting(each) for each in value] if isinstance(value, list) else value
 
 
 def read(out: Path, key: str) -> Judged | None:
@@ -46,14 +30,10 @@ def read(out: Path, key: str) -> Judged | None:
 
 def write_whole(path: Path, text: str) -> None:
     """A file that is whole or as it was before. Raises BackproofError."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
+        outputs.write_whole(path, text)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise BackproofError(
             f"{path} cannot be written ({error.strerror}); make room or choose another --out."
         ) from None

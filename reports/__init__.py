@@ -4,11 +4,10 @@ The only place that imports pandas. It computes no verdict: it sums, ranks and s
 records of `run.jsonl` say.
 """
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from backproof.errors import BackproofError
+from backproof.outputs import write_whole
 from backproof.records import Run
 from reports import html, tables
 
@@ -37,25 +36,9 @@ def write_all(folder: Path, texts: dict[str, str]) -> list[Path]:
     try:
         for place in {(folder / name).parent for name in texts}:
             place.mkdir(parents=True, exist_ok=True)
-        return [_write_whole(folder / name, text) for name, text in texts.items()]
+        return [write_whole(folder / name, text) for name, text in texts.items()]
     except OSError as error:
         raise BackproofError(
             f"the reports cannot be written into {folder} ({error.strerror or error}); "
             "make room or choose another --out."
         ) from None
-
-
-def _write_whole(path: Path, text: str) -> Path:
-    """Write beside the path and rename: a killed process leaves no half file under a whole name."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
-    return path

@@ -158,9 +158,9 @@ def names(items: Sequence[str]) -> Markup:
     return join(separated(", ", told[:-1]), " and ", told[-1])
 
 
-def name_code(name: str) -> Markup:
-    """A name in code type that may break after each underscore or slash, and only there."""
-    parts = escaped(name).replace("_", "_<wbr>").replace("/", "/<wbr>")
+def name_code(name: str, after: str = "_/") -> Markup:
+    """A name in code type that may break after each of some characters, and only there."""
+    parts = "".join(f"{c}<wbr>" if c in after else c for c in escaped(name))
     return Markup(f'<code class="name">{parts}</code>')
 
 

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from backproof.casefiles import FILE_PREFIX
 from backproof.checked import BROKEN, CheckResult
 from backproof.grades import ClassGrades, Grade, NetMarks, RungGrade, points_text
-from backproof.records import ParameterRecord
-from backproof.sentences import SHOWN, place, shape_of
+from backproof.sentences import shape_of
+from reports.arrays import side_by_side
 from reports.html import document
 from reports.markup import Markup, join, plural, table, tag
 
@@ -60,7 +60,7 @@ def _sections(found: ClassGrades, grade: Grade, hints: str) -> Iterator[Markup]:
     if first is not None:
         yield _section("What breaks first", _first(first, hints))
         if hints == "layer" and first.parameters:
-            yield _section("Where", _where(first))
+            yield _section("Where", side_by_side(first.parameters))
     if hints == "layer" and grade.judged.marks:
         yield _section("Layer by layer, given your own delta", _followed(grade))
     if grade.judged.checked is not None:
@@ -90,38 +90,6 @@ def _picture(first: CheckResult) -> Markup:
     if first.case is None:
         return Markup()
     return tag("p", "The network: ", tag("code", shape_of(first.case)), class_="note")
-
-
-def _where(first: CheckResult) -> Markup:
-    records = sorted(first.parameters, key=lambda r: (-r.layer, [*SHOWN].index(r.parameter)))
-    return join(
-        tag("p", _first_wrong_layer(records)),
-        table(
-            "Each array from the output down, at its worst element",
-            ["where", "yours", "exact", ""],
-            [
-                [
-                    tag("code", place(record)),
-                    tag("td", repr(record.value_a), class_="num"),
-                    tag("td", repr(record.value_b), class_="num"),
-                    tag("td", record.verdict, class_="off" if record.verdict == "wrong" else ""),
-                ]
-                for record in records
-            ],
-            label="Numbers side by side",
-        ),
-    )
-
-
-def _first_wrong_layer(records: list[ParameterRecord]) -> str:
-    wrong = [record for record in records if record.verdict == "wrong"]
-    if not wrong:
-        return "No single array is out of its bound; the numbers are those that lie farthest apart."
-    layer = wrong[0].layer
-    names = " and ".join(f"{SHOWN[r.parameter]}_{layer}" for r in wrong if r.layer == layer)
-    above = "" if layer == records[0].layer else f" Layer {layer + 1} above it is right."
-    verb = "are" if " and " in names else "is"
-    return f"From the output down, layer {layer} is the first wrong one: {names} {verb}.{above}"
 
 
 # Follow-through.

@@ -5,8 +5,10 @@ pair and per activation, loss, depth, ...). Nothing here judges: verdicts and er
 the records.
 """
 
+import csv
+import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
@@ -292,7 +294,11 @@ def measure(pair: PairRecord) -> tuple[float, float]:
     A wrong array whose error is not a number is infinitely far off: it must not drop out of a
     maximum.
     """
-    worst = pair.worst
+    return measure_array(pair.worst)
+
+
+def measure_array(worst: ParameterRecord | None) -> tuple[float, float]:
+    """The same of one array; NaN of none."""
     if worst is None or worst.verdict not in MEASURED:
         return math.nan, math.nan
     lost = math.inf if worst.verdict == "wrong" else math.nan
@@ -344,8 +350,16 @@ def csv_text(table: "pd.DataFrame") -> str:
     Numbers that JSON lacks stand there as in run.jsonl: NaN, Infinity, -Infinity. An empty cell
     is no number at all.
     """
-    told = {name: list(map(_cell, table[name])) for name in table.columns}
-    return pandas().DataFrame(told, dtype=object).to_csv(index=False, lineterminator="\n")
+    return csv_of(table.columns, zip(*(table[name] for name in table.columns), strict=True))
+
+
+def csv_of(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV, in the same form, without pandas."""
+    written = io.StringIO()
+    lines = csv.writer(written, lineterminator="\n")
+    lines.writerow(heads)
+    lines.writerows(map(_cell, row) for row in rows)
+    return written.getvalue()
 
 
 def _cell(value: object) -> str:

@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 import pytest
 
 from backproof import cli
+from backproof.check_words import headline
 from backproof.checked import Check, Checked, CheckResult
 from backproof.conventions import Factor
 from backproof.settings import Settings, settings_for
-from backproof.terminal_check import headline
 from property_tests.check_run import Request, check
 from property_tests.planted import EXAMPLE, PLANTED, write_planted
 
@@ -206,6 +206,20 @@ def result(status: str, level: str = "must") -> CheckResult:
 )
 def test_exit_codes(results: list[CheckResult], strict: bool, code: int) -> None:
     assert Checked("net", "net.py", "", {}, {}, tuple(results), "1", strict).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("fail", "net is not right: depth.2 breaks first"),
+        ("close", "net is not right: depth.2 breaks first"),
+        ("xpass", "net is better than backproof.toml expects: depth.2 breaks first"),
+        ("crashed", "net gives no answer (crashed): depth.2 breaks first"),
+    ],
+)
+def test_the_headline_says_what_kind_of_failure_it_is(status: str, said: str) -> None:
+    checked = Checked("net", "net.py", "", {}, {}, (result(status),), "1", strict=True)
+    assert headline(checked) == f"{said} (1 check: 1 {status})."
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""The arrays of one case side by side, as a learner reads them: from the output down."""
+
+from collections.abc import Sequence
+
+from backproof.check_words import from_the_output
+from backproof.records import ParameterRecord
+from backproof.sentences import SHOWN, place
+from reports.markup import Markup, join, table, tag
+
+
+def side_by_side(parameters: Sequence[ParameterRecord]) -> Markup:
+    """Which layer is the first wrong one, and each array at its worst element."""
+    records = from_the_output(parameters)
+    return join(
+        tag("p", _first_wrong_layer(records)),
+        table(
+            "Each array from the output down, at its worst element",
+            ["where", "yours", "exact", ""],
+            [
+                [
+                    tag("code", place(record)),
+                    tag("td", repr(record.value_a), class_="num"),
+                    tag("td", repr(record.value_b), class_="num"),
+                    tag("td", record.verdict, class_="off" if record.verdict == "wrong" else ""),
+                ]
+                for record in records
+            ],
+            label="Numbers side by side",
+        ),
+    )
+
+
+def _first_wrong_layer(records: list[ParameterRecord]) -> str:
+    wrong = [record for record in records if record.verdict == "wrong"]
+    if not wrong:
+        return "No single array is out of its bound; the numbers are those that lie farthest apart."
+    layer = wrong[0].layer
+    names = " and ".join(f"{SHOWN[r.parameter]}_{layer}" for r in wrong if r.layer == layer)
+    above = "" if layer == records[0].layer else f" Layer {layer + 1} above it is right."
+    verb = "are" if " and " in names else "is"
+    return f"From the output down, layer {layer} is the first wrong one: {names} {verb}.{above}"
