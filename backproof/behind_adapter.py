@@ -20,9 +20,17 @@ from backproof.adapters import (
     problems_of as misspelt,
 )
 from backproof.cells import NotebookError, is_notebook
-from backproof.contract import CONTRACT
+from backproof.contract import CONTRACT, Function
 from backproof.layouts import LayoutError
-from backproof.loading import LoadError, cannot_import, cannot_read, imported, module_at, named
+from backproof.loading import (
+    LoadError,
+    cannot_import,
+    cannot_read,
+    function_of,
+    imported,
+    module_at,
+    named,
+)
 from backproof.names import OUTPUT_ACTIVATION
 from backproof.paths import PathError
 from backproof.probe_nets import dtype_of
@@ -154,8 +162,8 @@ def load_adapted(start: dict[str, Any]) -> Loaded:
     return Loaded(Adapted(adapter, path.parent, name, part), path, shown)
 
 
-def load_proposed(start: dict[str, Any]) -> Loaded:
-    """The program of `start` behind an adapter that is inferred.
+def load_proposed(start: dict[str, Any]) -> Loaded | Function:
+    """The program of `start` behind an adapter that is inferred, or its `backprop` without one.
 
     Raises LoadError: the file cannot be read, or nothing was found that could be asked.
     """
@@ -173,6 +181,8 @@ def load_proposed(start: dict[str, Any]) -> Loaded:
     else:
         module, fields = _imported_or_defined(path, shown, source, tree, fields)
     proposal = propose(module, source, path, fields)
+    if proposal is None and hasattr(module, "backprop"):  # says how it would have to be called
+        return function_of(module, path, shown, None)
     if proposal is None:
         raise LoadError(
             f"{shown} has no function `backprop{CONTRACT}`; write one or name yours: "
@@ -199,18 +209,34 @@ def _imported_or_defined(
 
 
 def has_function(path: str) -> bool:
-    """Whether the file itself defines `backprop`; what cannot be read is said by who loads it."""
+    """Whether the file itself defines a `backprop` that may be meant to be on the contract.
+
+    What cannot be read is said by who loads it.
+    """
     try:
         tree = ast.parse(source_of(Path(path)))
     except (SyntaxError, ValueError, OSError, NotebookError):
         return True
-    named = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
+    named = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)
+             if not (isinstance(each, ast.FunctionDef) and _is_another(each))}  # fmt: skip
     for each in ast.walk(tree):
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
             named.add(each.id)
         elif isinstance(each, ast.ImportFrom):
             named |= {alias.asname or alias.name for alias in each.names}
     return "backprop" in named or "*" in named
+
+
+def _is_another(function: ast.FunctionDef) -> bool:
+    """Whether it has other parameters than the contract, by their number or their order."""
+    given = function.args
+    found = [each.arg.lower() for each in (*given.posonlyargs, *given.args)]
+    wanted = CONTRACT.lower().strip("()").split(", ")
+    if given.vararg is not None:
+        return False
+    if not len(found) - len(given.defaults) <= len(wanted) <= len(found):
+        return True
+    return any(name in wanted and name != here for name, here in zip(found, wanted, strict=False))
 
 
 def _adapter_of(start: dict[str, Any]) -> tuple[Adapter, str]:

@@ -14,6 +14,8 @@ _ROUNDS = r"epochs?|iterations?|niter|numepochs|numiterations?|maxiter|iters?|ne
 _BATCH = r"batchsize|minibatchsize|m|n|batch|numsamples|nsamples"
 _SIZES = r"sizes?|layers?|layersizes?|architecture|dims?|layerdims?|structure|topology|neurons|shape|layerstructure|layersdims|units|numunits"  # noqa: E501
 _PARAMS = r"params?|parameters|weights|net|network|model|theta"
+# A list of arrays, one per layer.
+_LISTS = {"W": r"weights?|ws?|wlist|allweights", "b": r"bias(es)?|bs?|blist|allbiases"}
 
 _COUNT = r"(?:n|num|size)?(?:{})(?:size|dim|nodes|neurons|units|layer|s)*"
 
@@ -127,8 +129,11 @@ def _meaning(name: str, out: str, params: str, labelled: bool) -> list[str]:
         return ["self.net.alpha"]
     if _is(name, _ROUNDS):
         return ["1"]
+    lists = [f"self.net.{letter}" for letter, words in _LISTS.items() if _is(name, words)]
     if _is(name, _PARAMS) and params:
-        return [params]
+        return [params, *lists]
+    if lists:
+        return lists
     if _is(name, _BATCH):
         return ["self.net.n"]
     if not out:

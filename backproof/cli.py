@@ -265,15 +265,19 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _smoke(options: argparse.Namespace) -> int:
+    from backproof.program import PREFIX
     from backproof.target import Target
 
     with Target(options.implementation, adapter=options.adapter) as target:
         problems = target.smoke()
-        print(f"called: {target.adapted or 'as a function on the contract'}")
+        program = options.implementation.startswith(PREFIX)
+        plain = "as a program of its own" if program else "as a function on the contract"
+        what = "the adapter" if target.adapted else "the program" if program else "the function"
+        print(f"called: {target.adapted or plain}")
         for problem in problems:
-            print(f"the adapter does not work yet: {problem}")
+            print(f"{what} does not work yet: {problem}")
         if not problems:
-            print("the adapter works: backproof check judges the implementation")
+            print(f"{what} works: backproof check judges the implementation")
     return 2 if problems else 0
 
 

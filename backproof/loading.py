@@ -78,12 +78,18 @@ def on_the_contract(
         inspect.signature(function).bind(*CONTRACT.split(), **dict.fromkeys(takes))
     except TypeError as error:
         raise LoadError(
-            f"{shown}: `{called}` cannot be called as `{called}{CONTRACT}` ({error}); "
-            "give what is yours alone a default value."
+            f"{shown}: `{called}{_parameters(function)}` cannot be called as "
+            f"`{called}{CONTRACT}` ({error}); give what is yours alone a default value."
         ) from None
     except ValueError:
         pass  # a function in C has no signature to look at
     return Function(function, folder, takes)
+
+
+def _parameters(function: Callable[..., Any]) -> str:
+    """ "(X, Y, rate)": as it is written, without defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return f"({', '.join(each.name for each in parameters)})"
 
 
 def named(name: str, shown: str) -> ModuleType:
@@ -145,15 +151,18 @@ def cannot_read(error: SyntaxError, path: Path, shown: str) -> str:
     where = Path(error.filename or path).name
     return (
         f"{shown} cannot be read as Python {sys.version_info[0]}.{sys.version_info[1]}: "
-        f"{error.msg} at {where} line {error.lineno}."
+        f"{error.msg} at {where}{f' line {error.lineno}' if error.lineno else ''}."
     )
 
 
 def cannot_import(error: BaseException, path: Path, shown: str) -> str:
-    return (
-        f"{shown} cannot be imported: {told(error, path.parent)}; what should run only as a "
-        'program belongs under `if __name__ == "__main__":`.'
-    )
+    said = f"{shown} cannot be imported: {told(error, path.parent)}"
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return (
+            f"{said}; it belongs to a package: stand where the package lies, and name it as "
+            f"{path.parent.name}.{path.stem}:function."
+        )
+    return f'{said}; what should run only as a program belongs under `if __name__ == "__main__":`.'
 
 
 def _no_function(module: ModuleType, shown: str, name: str | None, found: object) -> str:

@@ -99,3 +99,56 @@ def test_code_that_never_ends_does_not_hold_the_search(tmp_path: Path) -> None:
     path.write_text(LOOPS_FOR_EVER)
     with pytest.raises(TargetError, match="no adapter was found that fits"):
         Target(str(path))
+
+
+FUNCTION = """\
+import numpy as np
+def sigmoid(Z):
+    return 1 / (1 + np.exp(-Z))
+def backprop({parameters}):
+    {forward}
+    O_1 = sigmoid(X @ W1 + b1)
+    O_2 = sigmoid(O_1 @ W2 + b2)
+    delta_2 = (O_2 - Y) * O_2 * (1 - O_2)
+    delta_1 = delta_2 @ W2.T * O_1 * (1 - O_1)
+    return {returned}
+"""
+_LISTED = "(W1, W2), (b1, b2) = weights, biases"
+_AS_LISTS = "[X.T @ delta_1, O_1.T @ delta_2], [delta_1.sum(axis=0), delta_2.sum(axis=0)]"
+_IN_TURN = "X.T @ delta_1, delta_1.sum(axis=0), O_1.T @ delta_2, delta_2.sum(axis=0)"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "forward", "returned"),
+    [
+        ("weights, biases, X, Y", _LISTED, _AS_LISTS),
+        ("X, Y, weights, biases", _LISTED, _AS_LISTS),
+        ("X, Y, W1, b1, W2, b2", "", _IN_TURN),  # as many as the contract has, and others
+    ],
+)
+@pytest.mark.parametrize("name", ["backprop", "gradients"])
+def test_a_backprop_with_other_parameters_is_called_with_its_own(
+    tmp_path: Path, name: str, parameters: str, forward: str, returned: str
+) -> None:
+    path = tmp_path / "net.py"
+    text = FUNCTION.format(parameters=parameters, forward=forward, returned=returned)
+    path.write_text(text.replace("def backprop", f"def {name}"))
+    for slip, status in (("", "pass"), (" * 2", "fail")):
+        path.write_text(path.read_text().replace("* (1 - O_1)\n", f"* (1 - O_1){slip}\n"))
+        with Target(str(path)) as target:
+            assert target.adapted.startswith("through an adapter that was inferred: ")
+            assert target.claims.combinations == (("sigmoid", "half_squared_error"),)
+            case = Nets(target.claims).net(7)
+            assert case is not None
+            assert Trial(target).of(case).status == status
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["weights, biases, X, Y, activations, loss", "w, b, x, y, acts, l, lr=0.1", "*arguments"],
+)
+def test_what_may_be_on_the_contract_is_asked_so(tmp_path: Path, parameters: str) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(f"def backprop({parameters}):\n    return None\n")
+    with Target(str(path)) as target:
+        assert target.adapted == ""

@@ -30,6 +30,12 @@ RIGHT = "def backprop(weights, biases, X, Y, activations, loss):\n    return wei
         (RIGHT, ":learn", "{path} has no function `learn`; it has: backprop."),
         ("backprop = 3\n", "", "{path}: `backprop` is a int, not a function."),
         ("a = 1\ndef f(:\n", "", "{path} cannot be read as Python 3."),
+        ("a = '\0'\n", "", "source code string cannot contain null bytes at my_net.py."),
+        (
+            "from . import helper\n",
+            "",
+            "it belongs to a package: stand where the package lies, and name it as ",
+        ),
         ("print 'hello'\n", "", "Missing parentheses in call to 'print'"),
         ("a = 1\nb = a / 0\n", "", "ZeroDivisionError: division by zero at my_net.py line 2; what"),
         ("import sys\nsys.exit(0)\n", "", "cannot be imported: SystemExit: 0 at my_net.py line 2;"),
@@ -38,8 +44,8 @@ RIGHT = "def backprop(weights, biases, X, Y, activations, loss):\n    return wei
         (
             "def backprop(X, Y):\n    pass\n",
             "",
-            "{path}: `backprop` cannot be called as `backprop(weights, biases, X, Y, activations, "
-            "loss)` (too many positional arguments)",
+            "{path}: `backprop(X, Y)` cannot be called as `backprop(weights, biases, X, Y, "
+            "activations, loss)` (too many positional arguments)",
         ),
         (
             "def backprop(weights, biases, X, Y, activations, loss, depth):\n    pass\n",
