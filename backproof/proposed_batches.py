@@ -1,4 +1,4 @@
-"""What a program makes of a batch that it is given: is it one, or its instances one by one?"""
+"""Questions that tell how a program is to be called: a batch, or its instances one by one?"""
 
 from dataclasses import replace
 from typing import Any
@@ -18,13 +18,13 @@ def is_one_by_one(adapted: Adapted) -> bool:
     """
     net, arrays, X, Y = probe_of(adapted)
     whole = adapted.parameters(net, arrays, X, Y)
-    others = adapted.parameters(*_asked(adapted, net, _but_the_first(arrays)))
+    others = adapted.parameters(*asked(adapted, net, _but_the_first(arrays)))
     if all(np.array_equal(a, b) for a, b in zip(whole[0], others[0], strict=True)):
         return True
     now = arrays
     for row in range(len(arrays.X)):
         alone = replace(now, X=arrays.X[row : row + 1], Y=arrays.Y[row : row + 1])
-        now = _moved(now, adapted.parameters(*_asked(adapted, net, alone)))
+        now = _moved(now, adapted.parameters(*asked(adapted, net, alone)))
     return all(
         np.allclose(new - old, d, rtol=1e-9, atol=1e-12)
         for new, old, d in zip(now.weights, arrays.weights, whole[0], strict=True)
@@ -39,11 +39,17 @@ def _but_the_first(arrays: Arrays) -> Arrays:
     return replace(arrays, X=X, Y=Y)
 
 
-def _asked(adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Net, Arrays, Any, Any]:
+def asked(adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Net, Arrays, Any, Any]:
     """The same question about other arrays."""
     X, Y = adapted.inputs(arrays)
     question = {name: getattr(net, name) for name in ("activations", "loss", "alpha", "slope")}
     return adapted.net_of(question, arrays, X, Y), arrays, X, Y
+
+
+def lively(arrays: Arrays) -> Arrays:
+    """Numbers of both signs and of some size: near 0 all formulas look alike."""
+    weights = tuple((8 * W - 0.5) * (3 / len(W)) for W in arrays.weights)
+    return replace(arrays, weights=weights, X=4 * arrays.X - 0.5)
 
 
 def _moved(arrays: Arrays, step: Both) -> Arrays:

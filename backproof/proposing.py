@@ -25,7 +25,7 @@ from backproof.guessed_claims import Combination, combinations_in, reproduced
 from backproof.hurrying import hurried
 from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal, adapter_source
-from backproof.proposed_batches import is_one_by_one
+from backproof.proposed_batches import asked, is_one_by_one, lively
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
 from backproof.smoking import problems_of
@@ -308,8 +308,9 @@ class _Search:
         try:
             with hurried(4 * _PATIENCE):
                 adapted = self.adapted(proposal)
-                net, arrays, X, Y = probe_of(adapted)
-                W, b = adapted.parameters(net, arrays, X, Y)
+                net, arrays, *_ = probe_of(adapted)
+                arrays = lively(arrays)
+                W, b = adapted.parameters(*asked(adapted, net, arrays))
         except BaseException:
             return proposal, False
         answer = np.concatenate(
