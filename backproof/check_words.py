@@ -9,19 +9,23 @@ from backproof.records import ParameterRecord
 from backproof.sentences import SHOWN
 
 
-def headline(checked: Checked) -> str:
-    """The verdict in one sentence, with how many checks have which status."""
+def headline(checked: Checked, hints: str = "layer") -> str:
+    """The verdict in one sentence, with how many checks have which status.
+
+    hints: of `giving_away.HINTS`; under "none" no check is named
+    """
     counts = checked.counted()
     told = ", ".join(f"{number} {status}" for status, number in counts.items())
     number = len(checked.results)
-    return f"{verdict(checked)} ({number} check{'' if number == 1 else 's'}: {told})."
+    return f"{verdict(checked, hints)} ({number} check{'' if number == 1 else 's'}: {told})."
 
 
-def verdict(checked: Checked) -> str:
+def verdict(checked: Checked, hints: str = "layer") -> str:
     """The verdict alone, without a full stop."""
     first = checked.first_broken
     if first is not None:
-        return f"{checked.name} {_broken(first.status)}: {first.check.id} breaks first"
+        where = "" if hints == "none" else f": {first.check.id} breaks first"
+        return f"{checked.name} {_broken(first.status)}{where}"
     if checked.exit_code == 0:
         soft = sum(result.status in BROKEN for result in checked.results)  # of level "should"
         but = f" but for {soft} that only should hold" if soft else ""

@@ -14,6 +14,7 @@ from backproof.cli_grade import add_grade
 from backproof.cli_session import add_test, split
 from backproof.commands import EXIT_CODES, Commands, add_command
 from backproof.errors import BackproofError
+from backproof.giving_away import HINTS
 
 INTERRUPTED = 130
 
@@ -83,6 +84,14 @@ def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
         metavar="NAMES",
         help="who else is asked afterwards: none, or some of torch_autograd, jax_grad, "
         "finite_difference, joined by commas (default: all that are installed)",
+    )
+    check.add_argument(
+        "--hints",
+        choices=HINTS,
+        default="layer",
+        help="what the screen and the page give away: whether it is right (none); which check "
+        "breaks first, without numbers (rung); or everything (layer, the default). --json, --junit "
+        "and --csv are for programs and hold everything",
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
     check.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, for a CI")

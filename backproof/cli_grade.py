@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from backproof.commands import EXIT_CODES, Commands, add_command
-from backproof.grades import HINTS
+from backproof.giving_away import HINTS
 
 _MOST_JOBS = 256
 

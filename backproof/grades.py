@@ -14,8 +14,6 @@ from backproof.records import CaseLine
 from backproof.rubric import FOLLOW_THROUGH, Rubric
 
 SCHEMA = 1
-# How much a student's page gives away.
-HINTS = ("none", "rung", "layer")
 # Of a submission. "wrong": an answer is not the derivative; "not judged": nothing could be decided.
 STATUSES = ("right", "wrong", "error", "timeout", "crashed", "not judged", "missing")
 

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from backproof.check_words import about, from_the_output, headline, line_of, number, worth_a_line
 from backproof.checked import BROKEN, Checked, CheckResult
+from backproof.giving_away import shown, shown_of
 from backproof.sentences import place, shape_of
 
 _STYLES = {
@@ -20,11 +21,15 @@ class Live:
     """Prints what is found as it is found: the first broken rung stands on top.
 
     replay: the command that shows a case again, with {token} for it
+    hints: of `giving_away.HINTS`, how much may be seen
     """
 
-    def __init__(self, out: Console, *, replay: str, everything: bool) -> None:
-        self._out, self._replay, self._everything = out, replay, everything
-        self._judged = self._broken = False
+    def __init__(
+        self, out: Console, *, replay: str, everything: bool, hints: str = "layer"
+    ) -> None:
+        self._out, self._replay, self._everything, self._hints = out, replay, everything, hints
+        self._judged = False
+        self._explained = ""  # id of a check
 
     def say(self, text: str) -> None:
         """One line."""
@@ -33,29 +38,30 @@ class Live:
     def saw(self, result: CheckResult) -> None:
         """A result, while others are still being found."""
         broken = result.status in (*BROKEN, "xpass") and result.check.level == "must"
-        if broken and not self._broken:
-            self._broken = True
+        if self._hints == "none":
+            return
+        if broken and not self._explained:
             self.explain(result)
-        elif result.judged_by and not self._judged and not self._broken:
+        elif result.judged_by and not self._judged and not self._explained:
             self.say(f"{result.check.id}: {result.status}, by {result.judged_by}; going on")
         self._judged |= bool(result.judged_by)
 
     def end(self, checked: Checked) -> None:
         """The verdict, and what else there is to say."""
-        first = checked.first_broken
-        if first is not None and not self._broken:  # a `close` or a `should`, with --strict
-            self.explain(first)
+        first, named = checked.first_broken, self._hints != "none"
+        if named and first is not None and first.check.id != self._explained:
+            self.explain(first)  # a `close` or a `should`, with --strict
         style = "bold green" if checked.exit_code == 0 else "bold red"
-        self._out.print(Text(headline(checked), style=style))
+        self._out.print(Text(headline(checked, self._hints), style=style))
         others = sum(map(checked.fails, checked.results)) - 1
-        if others > 0 and not self._everything:
+        if others > 0 and named and not self._everything:
             self.say(f"{others} more: --all")
         for line in about(checked):
             self.say(line)
         if self._everything:
-            self._out.print(_ladder(checked))
-        else:
-            for result in worth_a_line(checked):
+            self._out.print(_ladder(shown(checked, self._hints)))
+        elif named:
+            for result in worth_a_line(shown(checked, self._hints)):
                 self.say(line_of(result))
 
     def heard(self, oracle: str, said: str) -> None:
@@ -64,6 +70,7 @@ class Live:
 
     def explain(self, first: CheckResult) -> None:
         """What was asked, what came, and how to see it again."""
+        self._explained, first = first.check.id, shown_of(first, self._hints)
         self._out.print(Text(f"{first.check.id}: {first.check.asks}", style="bold"))
         self.say(f"  {first.status}: {first.message}")
         if first.worst is not None:

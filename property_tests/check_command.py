@@ -25,6 +25,10 @@ from property_tests.sides import names_in
 
 def run(options: argparse.Namespace) -> int:
     """Check one implementation; the exit code."""
+    if options.all and options.hints == "none":
+        raise BackproofError(
+            "`--all` names every check, `--hints none` none; leave one of them out."
+        )
     oracles = _witnesses(options.oracles)
     files = {f"--{name}": path for name in FORMS if (path := getattr(options, name)) is not None}
     expect_writable(files)
@@ -36,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         settings=settings_of(options.implementation),
     )
     replay = replay_of(options.implementation, options.adapter)
-    live = Live(Screen().out, replay=replay, everything=options.all)
+    live = Live(Screen().out, replay=replay, everything=options.all, hints=options.hints)
     checked, climb = check_run.check(request, live.saw)
     live.end(checked)
     checked = replace(checked, witnesses=check_run.witnesses(climb.judged, oracles, live.heard))
@@ -65,7 +69,9 @@ def _text(option: str, options: argparse.Namespace, checked: Checked) -> str:
 
     words = ["backproof", "check", options.implementation, *_adapter(options.adapter)]
     words += ["--strict"] if options.strict else []
-    return check_page(checked, words, replay_of(options.implementation, options.adapter))
+    words += ["--hints", options.hints] if options.hints != "layer" else []
+    replay = replay_of(options.implementation, options.adapter)
+    return check_page(checked, words, replay, options.hints)
 
 
 def _witnesses(text: str | None) -> list[str] | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from backproof.check_words import verdict, worth_a_line
 from backproof.checked import UNJUDGED, Checked, CheckResult
+from backproof.giving_away import shown
 from backproof.sentences import shape_of
 from reports.arrays import side_by_side
 from reports.html import document, section
@@ -16,45 +17,46 @@ _MANNER = {0: "agrees", 1: "disagrees"}
 _WORD = {0: "right", 1: "not right"}
 
 
-def check_page(checked: Checked, again: Sequence[str], replay: str) -> str:
+def check_page(checked: Checked, again: Sequence[str], replay: str, hints: str = "layer") -> str:
     """The whole page; the same records give the same bytes.
 
     again: the words that check it again   replay: how to see a case again, with {token} for it
+    hints: of `giving_away.HINTS`
     """
-    told = list(_sections(checked, again, replay))
+    sections = list(_sections(shown(checked, hints), again, replay, hints))
     body = tag(
         "main",
         tag(
             "header",
             tag("p", f"backproof · {checked.target}", class_="brand"),
-            tag("h1", verdict(checked), "."),
-            tag("p", _lead(checked), class_="lead"),
+            tag("h1", verdict(checked, hints), "."),
+            tag("p", _lead(checked, hints), class_="lead"),
             class_=_MANNER.get(checked.exit_code, False),
         ),
-        [section(number, *each) for number, each in enumerate(told, 1)],
+        [section(number, *each) for number, each in enumerate(sections, 1)],
     )
     word = _WORD.get(checked.exit_code, "not decided")
     return document(f"{checked.name} is {word} · backproof", body)
 
 
-def _lead(checked: Checked) -> str:
+def _lead(checked: Checked, hints: str) -> str:
     others = sum(map(checked.fails, checked.results)) - 1
     counts = ", ".join(f"{counted(n)} {status}" for status, n in checked.counted().items())
-    more = "" if others < 1 else f" {counted(others)} more must be mended."
+    more = "" if others < 1 or hints == "none" else f" {counted(others)} more must be mended."
     return f"{plural(len(checked.results), 'check')}: {counts}.{more}"
 
 
 def _sections(
-    checked: Checked, again: Sequence[str], replay: str
+    checked: Checked, again: Sequence[str], replay: str, hints: str
 ) -> Iterator[tuple[str, str, Markup]]:
-    first = checked.first_broken
-    if first is not None:
+    first, known, named = checked.first_broken, worth_a_line(checked), hints != "none"
+    if first is not None and named:
         yield "first", "What breaks first", _first(first, again, replay)
-    known = worth_a_line(checked)
-    if known:
+    if known and named:
         yield "known", "What else should be known", tag("ul", map(_known, known))
     yield "called", "How it was called, and what was held", _held(checked)
-    yield "ladder", "The whole ladder", _ladder(checked)
+    if named:
+        yield "ladder", "The whole ladder", _ladder(checked)
     yield "claimed", "What it claims", _claims(checked)
     yield "versions", "Who judged", _judges(checked)
 

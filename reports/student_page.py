@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from backproof.casefiles import FILE_PREFIX
 from backproof.checked import BROKEN, CheckResult
+from backproof.giving_away import shown_of
 from backproof.grades import ClassGrades, Grade, NetMarks, RungGrade, points_text
 from backproof.sentences import shape_of
 from reports.arrays import side_by_side
@@ -20,7 +21,7 @@ from reports.markup import Markup, join, plural, table, tag
 
 
 def student_page(found: ClassGrades, grade: Grade, hints: str) -> str:
-    """The whole page. hints: of `grades.HINTS`"""
+    """The whole page. hints: of `giving_away.HINTS`"""
     points = f"{points_text(grade.points)} of {points_text(found.rubric.out_of)} points"
     right = grade.status == "right"
     sections = [] if hints == "none" else list(_sections(found, grade, hints))
@@ -56,10 +57,10 @@ def _unasked(grade: Grade) -> Markup:
 
 
 def _sections(found: ClassGrades, grade: Grade, hints: str) -> Iterator[Markup]:
-    first = grade.first_broken
+    first = None if grade.first_broken is None else shown_of(grade.first_broken, hints)
     if first is not None:
-        yield _section("What breaks first", _first(first, hints))
-        if hints == "layer" and first.parameters:
+        yield _section("What breaks first", _first(first))
+        if first.parameters:
             yield _section("Where", side_by_side(first.parameters))
     if hints == "layer" and grade.judged.marks:
         yield _section("Layer by layer, given your own delta", _followed(grade))
@@ -71,25 +72,17 @@ def _section(name: str, *content: Markup) -> Markup:
     return tag("section", tag("h2", name), *content)
 
 
-def _first(first: CheckResult, hints: str) -> Markup:
+def _first(first: CheckResult) -> Markup:
     told = [tag("p", tag("code", first.check.id), ": ", first.check.asks, class_="lead")]
     if first.status == "skipped":
         told.append(tag("p", f"This is required, and {first.message}."))
-    elif hints == "layer" or first.status != "fail":
-        told.append(tag("p", tag("b", first.status, class_="off"), f": {first.message}"))
     else:
-        told.append(tag("p", "Your answer is not the derivative.", class_="off"))
+        told.append(tag("p", tag("b", first.status, class_="off"), f": {first.message}"))
     if first.printed:
         told.append(tag("pre", first.printed))
-    if hints == "layer":
-        told.append(_picture(first))
+    if first.case is not None:
+        told.append(tag("p", "The network: ", tag("code", shape_of(first.case)), class_="note"))
     return join(told)
-
-
-def _picture(first: CheckResult) -> Markup:
-    if first.case is None:
-        return Markup()
-    return tag("p", "The network: ", tag("code", shape_of(first.case)), class_="note")
 
 
 # Follow-through.

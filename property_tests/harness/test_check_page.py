@@ -10,6 +10,8 @@ import pytest
 
 from backproof import cli
 from backproof.checked import Check, Checked, CheckResult
+from backproof.terminal import Screen
+from backproof.terminal_check import Live
 from property_tests.check_run import Request, check
 from property_tests.harness.test_report_page import Seen, loads
 from property_tests.harness.test_reports import formulas
@@ -219,3 +221,74 @@ def test_what_cannot_be_written_is_said_before_anything_is_asked(
     assert cli.main(["check", "my_net.py", *words]) == 2
     assert said in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["my_net.py"]
+
+
+# How much is given away.
+
+NUMBERS = ["exact is", "bp1", "yours", "db_1", "-4.8208"]
+
+
+@pytest.mark.parametrize(
+    ("hints", "options", "there", "absent"),
+    [
+        (
+            "none",
+            [],
+            ["derivative_at_activation is not right (", "claimed"],
+            [*NUMBERS, "sigmoid:", "activation.sigmoid", "--all"],
+        ),
+        ("rung", [], ["activation.sigmoid", "fail: it does not hold"], NUMBERS),
+        (
+            "rung",
+            ["--all"],
+            ["loss.half_squared_error.sigmoid", "it stands on activation.sigmoid"],
+            NUMBERS,
+        ),
+        ("layer", [], ["activation.sigmoid", *NUMBERS], []),
+    ],
+)
+def test_the_screen_and_the_page_give_away_what_the_hints_allow(
+    hints: str,
+    options: list[str],
+    there: list[str],
+    absent: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bug = next(bug for bug in PLANTED if bug.name == "derivative_at_activation")
+    target, page, table = write_planted(bug, tmp_path), tmp_path / "page", tmp_path / "table"
+    words = ["check", str(target), "--oracles", "none", "--hints", hints, *options]
+    assert cli.main([*words, "--html", str(page), "--csv", str(table)]) == 1
+    out = capsys.readouterr().out
+    body = Seen(page.read_text(encoding="utf-8")).text()
+    assert [word for word in there if word not in out] == []
+    assert [word for word in absent if word in out] == []
+    assert [word for word in absent if word in body] == []
+    assert ("The whole ladder" in body) == (hints != "none")
+    assert "exact is" in table.read_text(encoding="utf-8")  # for programs: everything
+
+
+def test_all_without_hints_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "gone.py", "--all", "--hints", "none"]) == 2
+    assert "`--hints none` none; leave one of them out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", ["close", "inconclusive", "fail"])
+def test_no_message_with_numbers_is_seen_under_rung(status: str) -> None:
+    checked = made_up(result(status, "off by 1.5e-9 of each array (a clip?)"), strict=True)
+    assert "1.5e-9" not in check_page(checked, AGAIN, REPLAY, "rung")
+    assert "1.5e-9" in check_page(checked, AGAIN, REPLAY)
+
+
+def test_what_the_headline_names_is_explained_also_when_strict(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A `close` below a `fail`, which is found broken only at the end."""
+    close, fail = result("close", "a clip", "activation.elu"), result("fail", "off", "depth.2")
+    live = Live(Screen().out, replay=REPLAY, everything=False)
+    for each in (close, fail):
+        live.saw(each)
+    live.end(made_up(close, fail, strict=True))
+    out = capsys.readouterr().out
+    assert "activation.elu breaks first" in out
+    assert "close: a clip" in out
