@@ -49,7 +49,7 @@ CLASS = {
     "slope": Student(
         "wrong", "activation.tanh", hello=TANH, changes=(("1 - o * o", "o - o * o"),)
     ),
-    "bias": Student("wrong", "linear.bias", changes=(("for delta in (d1, d2)]",
+    "bias": Student("wrong", "linear.still", changes=(("for delta in (d1, d2)]",
         "for delta in (d1, [[0.0] * len(d) for d in d2])]"),)),
     "shape": Student("error", "contract.answer", "`dW[0]`", changes=(("dW=dW", "dW=dW[::-1]"),)),
     "crashes": Student("crashed", "contract.state", "SIGABRT", deed="os.abort()"),
