@@ -87,28 +87,35 @@ _ACTIVATION = re.compile("sigm|tanh|relu|softmax|logistic")
 def reproduced(
     combinations: Sequence[Combination], W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
     answer: Array, *, falls: bool,
-) -> Combination | None:  # fmt: skip
-    """Of which combination's gradient the answer is a multiple, by differences; None: of none.
+) -> tuple[Combination | None, bool]:  # fmt: skip
+    """Of which combination's gradient the answer is a multiple, by differences, and True.
 
+    Where it is of none, of which that holds at the output's W and b alone, and False: then what is
+    wrong lies below. None where there is none either.
     falls: the answer is a step, so the multiple is negative
     """
-    cosines = {
-        each: _cosine(each, W, b, X, Y, answer, falls=falls) for each in dict.fromkeys(combinations)
+    expected = {
+        each: np.concatenate(list(_differences(each, W, b, X, Y)))
+        for each in dict.fromkeys(combinations)
     }
-    # Of a tame net two formulas may lie near each other: the nearest one counts, not the first.
-    nearest = max(cosines, key=lambda each: round(cosines[each], 12))
-    return nearest if cosines[nearest] > _NEAR else None
+    last = W[-1].size + (0 if b[-1] is None else b[-1].size)
+    for part, all_of_it in ((slice(None), True), (slice(-last, None), False)):
+        cosines = {
+            each: _cosine(vector[part], answer[part], falls=falls)
+            for each, vector in expected.items()
+        }
+        # Of a tame net two formulas may lie near each other: the nearest one counts, not the first.
+        nearest = max(cosines, key=lambda each: round(cosines[each], 12))
+        if cosines[nearest] > _NEAR:
+            return nearest, all_of_it
+    return None, False
 
 
 # Between two formulas the cosine differs by more, and a step in float32 by less.
 _NEAR = 1 - 1e-8
 
 
-def _cosine(
-    combination: Combination, W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
-    answer: Array, *, falls: bool,
-) -> float:  # fmt: skip
-    expected = np.concatenate(list(_differences(combination, W, b, X, Y)))
+def _cosine(expected: Array, answer: Array, *, falls: bool) -> float:
     with np.errstate(all="ignore"):
         size = float(np.linalg.norm(answer)) * float(np.linalg.norm(expected))
         cosine = float(answer @ expected) / size if size else 0.0

@@ -304,7 +304,7 @@ class _Search:
     # --- what it claims -------------------------------------------------------------------------
 
     def claimed(self, proposal: Proposal) -> tuple[Proposal, bool]:
-        """The same with the claims that its answer shows; True where one is reproduced."""
+        """The same with the claims that its answer shows; True where all of it is reproduced."""
         try:
             with hurried(4 * _PATIENCE):
                 adapted = self.adapted(proposal)
@@ -317,13 +317,13 @@ class _Search:
             [np.ravel(each) for pair in zip(W, b, strict=True) for each in pair if each is not None]
         )
         falls = adapted.gives != "gradient"
-        found = reproduced(
+        found, certain = reproduced(
             self.combinations, arrays.weights, arrays.biases, arrays.X, arrays.Y, answer,
             falls=falls,
         )  # fmt: skip
         if found is None:
             return proposal, False
-        return replace(proposal, fields=proposal.fields | _named_claims(found)), True
+        return replace(proposal, fields=proposal.fields | _named_claims(found)), certain
 
     def one_by_one(self, proposal: Proposal) -> bool:
         """Whether a batch is nothing but its instances, each with an update, or its first one

@@ -9,6 +9,7 @@ from backproof.conventions import Factor
 from backproof.errors import TargetError
 from backproof.gradients import Failure
 from backproof.target import Target
+from property_tests.check_run import Request, check
 from property_tests.harness.net_styles import STYLES
 from property_tests.harness.net_styles_too import Style
 from property_tests.harness.test_adapters import case_of
@@ -152,3 +153,34 @@ def test_what_may_be_on_the_contract_is_asked_so(tmp_path: Path, parameters: str
     path.write_text(f"def backprop({parameters}):\n    return None\n")
     with Target(str(path)) as target:
         assert target.adapted == ""
+
+
+_PLAIN = """\
+import numpy as np
+
+def forward(X, W1, b1, W2, b2):
+    H = np.tanh(X @ W1 + b1)
+    return H @ W2 + b2, H
+
+def backward(X, Y, cache, out, W2):
+    d2 = out - Y
+    d1 = d2 @ W2.T * (1 - cache**2)
+    return X.T @ d1, d1.sum(0), cache.T @ d2, d2.sum(0)
+"""
+_CLAIMED = '    hidden, output, loss = "tanh", "identity", "half_squared_error"'
+
+
+@pytest.mark.parametrize("mistake", ["", " * (1 - cache)", " * (1 - cache**2) / 2"])
+def test_where_the_output_is_right_it_is_known_whatever_is_wrong_below(
+    tmp_path: Path, mistake: str
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(_PLAIN.replace(" * (1 - cache**2)", mistake))
+    checked, _ = check(Request(str(path)))
+    with Target(str(path)) as target:
+        assert _CLAIMED in target.proposed.splitlines()
+    first = checked.first_broken
+    assert first is not None
+    assert first.check.id == "activation.tanh"
+    assert "_1[" in first.message
+    assert "the output layer is wrong already" not in first.message
