@@ -23,7 +23,7 @@ from backproof.drawing import Array as AnyArray
 from backproof.grades import LayerMarks, NetMarks
 from backproof.gradients import Failure, Gradients, Vector
 from property_tests.campaign import case_line
-from property_tests.derived import per_layer, rows_of
+from property_tests.derived import per_layer, rows_of, seen_by
 from property_tests.exact_layers import Array, exact_layers
 from property_tests.nets import Nets
 from property_tests.trying import CLOSE
@@ -57,7 +57,7 @@ def marked(
     vector = _derivative(case, answer) / float(factor.of(case))
     if not np.isfinite(vector).all():
         return None
-    return NetMarks(case_line(0, case), of, tuple(_layers(case, vector)))
+    return NetMarks(case_line(0, case), of, tuple(_layers(seen_by(case, answer), vector)))
 
 
 def _derivative(case: Case, answer: Gradients) -> Vector:

@@ -28,7 +28,6 @@ from oracles.elementary import as_measured
 from property_tests import follow_through, grade_store
 from property_tests.check_run import told_claims
 from property_tests.checking import Climb
-from property_tests.derived import seen_by
 from property_tests.ladder import VERSION
 from property_tests.nets import Nets
 from property_tests.submissions import copied
@@ -131,7 +130,7 @@ def _marks(climb: Climb, checked: Checked) -> Iterator[NetMarks]:
     """Of the case that broke first, and of the nets that everybody gets."""
     for case, of in _cases_to_mark(climb, checked):
         answer = climb.target.gradients(case)
-        found = follow_through.marked(seen_by(case, answer), answer, climb.trial.factor, of)
+        found = follow_through.marked(case, answer, climb.trial.factor, of)
         if found is not None:
             yield found
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from backproof.cli import main
+from backproof.conventions import Factor
 from backproof.target import Target
 from backproof.tokens import token_of
+from property_tests import follow_through
 from property_tests.check_run import Request, check
+from property_tests.checking import Climb
 from property_tests.harness.test_check import named
 
 PROGRAM = """\
@@ -163,3 +166,15 @@ def test_replay_asks_the_others_about_the_same_numbers_and_verify_says_that_it_d
     assert "agree" in capsys.readouterr().out
     assert main(["verify", "--impl", spec, "--cases", "5", "--out", str(tmp_path / "out")]) == 2
     assert "changes X itself, as its adapter states" in capsys.readouterr().err
+
+
+def test_a_layer_is_marked_given_what_the_program_made_of_x(tmp_path: Path) -> None:
+    for change, words in (((), "right"), ((RAW_BACKWARDS,), "wrong")):
+        with Target(net(tmp_path, SCALED, *change)) as target:
+            case = Climb(target).nets.net(7, n=1)
+            assert case is not None
+            marks = follow_through.marked(case, target.gradients(case), Factor())
+        assert marks is not None
+        assert marks.case.token == token_of(case)
+        assert marks.layers[0].words == ("right", "right", "right")
+        assert marks.layers[1].dW == words
