@@ -21,6 +21,7 @@ from backproof.drawing import Array
 from backproof.protocol import Message, ProtocolError
 
 _MOST_PRINTED = 4096
+_CRASH_REPORT = "Fatal Python error: "  # it lists our own frames; what it says of theirs is read
 
 # Load our package from this very folder, whatever else is called backproof; sys.path gets nothing
 # for it, so neither a clone's `reports` nor site-packages comes before anything.
@@ -101,8 +102,8 @@ class Child:
 
     @property
     def printed(self) -> str:
-        """The last 4 kB that the child wrote to stdout or stderr."""
-        return self._drain.text
+        """The last 4 kB that the child wrote to stdout or stderr, before its faulthandler spoke."""
+        return self._drain.text.partition(_CRASH_REPORT)[0]
 
     def close(self) -> None:
         """End the child: kindly if it waits for a question, by force if it does not."""
@@ -145,7 +146,7 @@ class Child:
 
     def _line_of_crash(self) -> str:
         """ " at my_net.py line 7", from the report that the child's faulthandler printed."""
-        report = self.printed.rpartition("(most recent call first)")[2]
+        report = self._drain.text.rpartition("(most recent call first)")[2]
         found = re.search(rf'File "{re.escape(str(self._file))}", line (\d+)', report)
         return f" at {self._file.name} line {found[1]}" if found else ""
 

@@ -62,7 +62,9 @@ class Climb:
                 if not question.cases and self._was_claimed(rung, question):
                     question = replace(question, blocked=", ".join(self._left_out))
                 owed = question.check.id in self.owed
-                result = (not owed and self._blocked(question, below)) or self._asked(question)
+                result = (not owed and self._blocked(question, below)) or self._answered(
+                    rung, question
+                )
                 self._statuses[question.check.id] = result.status
                 yield result
                 self._remember(rung, question, result, below)
@@ -79,6 +81,21 @@ class Climb:
         """Whether it would have cases if nothing had been left out."""
         whole = rung.asks(self.nets.whole) if self._left_out else ()
         return any(asked.check.id == question.check.id and asked.cases for asked in whole)
+
+    def _answered(self, rung: Rung, question: Question) -> CheckResult:
+        """Asked; where one activation alone has no answer, without it: its own check says so."""
+        result = self._asked(question)
+        silent = _silent(rung, result)
+        nets = self.nets.without(*silent)
+        again = (other for other in rung.asks(nets) if other.check.id == question.check.id)
+        if not silent or not (other := next(again)).cases:
+            return result
+        answered = self._asked(other)
+        if answered.status in _SILENT:
+            return result
+        self.nets = nets
+        self._left_out += [f"activation.{name}" for name in silent]
+        return answered
 
     def _asked(self, question: Question) -> CheckResult:
         if not question.cases and question.check.id not in self.owed:
@@ -117,10 +134,13 @@ class Climb:
         if below:
             self._broken[rung.id] = below
         if result.status not in BROKEN or question.check.level != "must":
+            if question.subject in self.nets.broken and result.status != "blocked":
+                self.nets = self.nets.with_again(question.subject)  # it has its answer here
+                self._left_out.remove(question.check.id)
             return
         if question.subject is None:
             self._broken[rung.id] = rung.id
-        else:
+        elif question.check.id not in self._left_out:
             self.nets = self.nets.without(question.subject)
             self._left_out.append(question.check.id)
 
@@ -137,6 +157,16 @@ class Climb:
         if not factor.is_one:
             what = "ΔW" if self.target.moves else "gradient"
             self.conventions["factor"] = f"the {what} is {factor} times the derivative ({said})"
+
+
+_SILENT = ("error", "timeout", "crashed")
+
+
+def _silent(rung: Rung, result: CheckResult) -> list[str]:
+    """Hidden activations of a net that has no answer, where nothing is known of them yet."""
+    if rung.id not in ("contract", "linear", "scale") or result.status not in _SILENT:
+        return []
+    return [] if result.case is None else list(dict.fromkeys(result.case.activations[:-1]))
 
 
 RIGHT_WHEN_SLOW = f"its formulas are right, but weights move too early: see {ORDER}"

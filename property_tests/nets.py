@@ -38,6 +38,10 @@ class Nets:
         """The same, after a rung has found these wrong."""
         return replace(self, broken=self.broken.union(names))
 
+    def with_again(self, name: str | tuple[str, str]) -> "Nets":
+        """The same, with what had been left out too early."""
+        return replace(self, broken=self.broken - {name})
+
     @property
     def whole(self) -> "Nets":
         """The same, as if nothing had been found wrong."""

@@ -114,32 +114,6 @@ def test_what_is_off_by_less_than_a_millionth_is_close_and_fails_when_strict(
     assert strict.first_broken.check.id == "linear.layer"
 
 
-# Blocked, and left out above.
-
-
-def test_what_stands_on_a_broken_rung_is_blocked_and_says_by_which(tmp_path: Path) -> None:
-    checked = of_planted("mean_twice", tmp_path)
-    statuses = {r.check.id: (r.status, r.message) for r in checked.results}
-    assert statuses["scale.mean"][0] == "fail"
-    assert statuses["depth.3"] == ("blocked", "it stands on scale")
-    assert statuses["extremes.tiny"] == ("blocked", "it stands on scale")
-
-
-def test_one_wrong_activation_is_named_once_and_hides_nothing_else(tmp_path: Path) -> None:
-    checked = of_planted("tanh_derivative", tmp_path)
-    assert [r.check.id for r in checked.results if checked.fails(r)] == ["activation.tanh"]
-    assert named(checked, "loss.half_squared_error.tanh").message == "it stands on activation.tanh"
-    assert named(checked, "depth.5").status == "pass"
-
-
-def test_where_nothing_is_left_to_build_with_the_rungs_above_are_blocked(tmp_path: Path) -> None:
-    checked = of_planted("through_updated_weights", tmp_path)
-    assert named(checked, "depth.3").status == "blocked"
-    assert named(checked, "depth.3").message.startswith("it stands on activation.identity, ")
-    assert named(checked, "depth.1").status == "pass"
-    assert named(checked, "scale.sum").message.startswith("it stands on a single instance")
-
-
 # Settings.
 
 
