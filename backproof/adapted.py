@@ -70,7 +70,7 @@ class Adapted:
                 X, Y = self.inputs(arrays)
                 before = np.array(X), np.array(Y)
                 net = self.net_of(question, arrays, X, Y)
-                vector = self._flat(self.parameters(net, arrays, X, Y))
+                vector = self.flat_of(self.parameters(net, arrays, X, Y))
         except (AdapterError, PathError, LayoutError) as error:
             said = f"{self.shown}: {error}"
             return "errored", {"id": question["id"], "message": said, "traceback": "",
@@ -150,11 +150,28 @@ class Adapted:
             if self.gives == "weights"
             else self.get(model, arrays)
         )
-        old = (list(arrays.weights), list(arrays.biases)) if before is None else before
-        return (
-            [new - W for new, W in zip(after[0], old[0], strict=True)],
-            [None if b is None else new - b for new, b in zip(after[1], old[1], strict=True)],
+        return _moved(
+            (list(arrays.weights), list(arrays.biases)) if before is None else before, after
         )
+
+    @property
+    def lives_on(self) -> bool:
+        """Whether its model keeps its weights itself, so that one can be stepped several times."""
+        return self.gives == "update" and self._has_weights()
+
+    def steps(
+        self, net: Net, arrays: Arrays, X: Any, Y: Any, count: int
+    ) -> list[tuple[Both, Both]]:
+        """W before each step of one model, and what it moved; nothing is set in between."""
+        model = self.model_of(net)
+        self.set(model, arrays)
+        found, before = [], self.get(model, arrays)
+        for _ in range(count):
+            self._run(model, X, Y)
+            after = self.get(model, arrays)
+            found.append((before, _moved(before, after)))
+            before = after
+        return found
 
     def model_of(self, net: Net, prepared: Any = lambda model: model) -> Any:
         # Whoever shuffles a batch does it the same way each time; that is no state of theirs.
@@ -302,7 +319,7 @@ class Adapted:
             return found, [None if v is None else v * keep for v in arrays.biases]
         return found, [np.reshape(_array(a), s) * sign for a, s in zip(bs, b, strict=True)]
 
-    def _flat(self, both: Both) -> Array:
+    def flat_of(self, both: Both) -> Array:
         from backproof.replies import real_array
 
         Ws = [real_array(f"dW{l}", W, W.shape) for l, W in enumerate(both[0], 1)]
@@ -311,6 +328,13 @@ class Adapted:
             for l, b in enumerate(both[1], 1)
         ]
         return flat(Ws, bs)
+
+
+def _moved(before: Both, after: Both) -> Both:
+    return (
+        [new - W for new, W in zip(after[0], before[0], strict=True)],
+        [None if b is None else new - b for new, b in zip(after[1], before[1], strict=True)],
+    )
 
 
 def _path(texts: Any, layer: int) -> Any:

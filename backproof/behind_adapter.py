@@ -1,6 +1,7 @@
 """In the worker: the adapter is found and checked, the learner's file loaded the way it says."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -68,6 +69,22 @@ class Loaded:
             return failure_reply(error, adapted.folder, question)
         return "loss", {"id": question["id"]}, {"value": np.array([value])}
 
+    def steps(self, message: Message) -> Reply:
+        """`stepped`: W before each of `count` steps of one model, and what moved; or `errored`."""
+        question, adapted = message.fields, self._adapted
+        arrays = arrays_in(question, {name: a.copy() for name, a in message.arrays.items()})
+        try:
+            with np.errstate():
+                X, Y = adapted.inputs(arrays)
+                net = adapted.net_of(question, arrays, X, Y)
+                found = adapted.steps(net, arrays, X, Y, question["count"])
+                before, moved = (np.array([adapted.flat_of(both) for both in each])
+                                 for each in zip(*found, strict=True))  # fmt: skip
+        except BaseException as error:
+            return failure_reply(error, adapted.folder, question)
+        fields = {"id": question["id"], "resets": resets_of(adapted.adapter.module)}
+        return "stepped", fields, {"before": before.T.copy(), "moved": moved.T.copy()}
+
     def told(self) -> dict[str, Any]:
         """Claims and the rest, for `hello`. Raises LoadError where no net can be made."""
         adapter, gives = self._adapted.adapter, self._adapted.gives
@@ -84,6 +101,7 @@ class Loaded:
             "takes": [],
             "claims": claims_of(adapter, dtype),
             "gives": gives,
+            "lives_on": self._adapted.lives_on,
             "adapted": self._words(),
             "proposal": self._proposal,
             "stated": stated_of(adapter),
@@ -110,6 +128,22 @@ class Loaded:
         if adapter.without:
             script.append(f"without {', '.join(adapter.without)}")
         return f"through {adapted.shown}: {'; '.join([form, how, *notebook, *script])}"
+
+
+_RESETS = re.compile(
+    r"(zero|reset|clear|init)_?(grad|delta|acc|cum)\w*|zero|reset|clear", re.IGNORECASE
+)
+
+
+def resets_of(module: ModuleType) -> list[str]:
+    """Functions and methods of a program that set its gradients back, by their names."""
+    named = [
+        each
+        for owner in (module, *(v for v in vars(module).values() if isinstance(v, type)))
+        for each, value in vars(owner).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    ]
+    return sorted({each for each in named if _RESETS.fullmatch(each)})
 
 
 def claims_of(adapter: Adapter, dtype: str) -> dict[str, Any]:

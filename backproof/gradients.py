@@ -105,3 +105,15 @@ class Side(Protocol):
     def gradients_of(self, cases: Sequence[Case]) -> list[Gradients | Failure]:
         """The same for many cases at once, in order; a side may batch them inside."""
         ...
+
+
+class Steps(NamedTuple):
+    """What one model did, step by step.
+
+    before, moved: (K, P), W before a step and what it moved it by
+    resets: names in the program of what sets something back, such as zero_grad
+    """
+
+    before: Vector
+    moved: Vector
+    resets: tuple[str, ...]

@@ -112,6 +112,10 @@ class Line:
         """The loss that the program states, in `value`. Raises Died, likewise."""
         return self._asked_for("loss", case, {}, self._limits.call)
 
+    def steps(self, case: Case, count: int) -> Message:
+        """Several steps of one model: `before` and `moved`, (P, count). Raises Died, likewise."""
+        return self._asked_for("steps", case, {"count": count}, self._limits.call)
+
     def _asked_for(self, kind: str, case: Case, how: dict[str, Any], deadline: float) -> Message:
         if not self._alive:
             self._restart()
@@ -222,6 +226,10 @@ def answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
         return False
     if answer.kind == "loss":
         return "value" in answer.arrays and answer.arrays["value"].shape == (1,)
+    if answer.kind == "stepped":
+        found = (answer.arrays.get(name) for name in ("before", "moved"))
+        shape = (_parameters(case), question["count"])
+        return all(array is not None and array.shape == shape for array in found)
     if answer.kind not in _NUMBERS:
         return answer.kind in ("skipped", "errored", "inexact", "smoked")
     for letter in ("X", "Y"):  # what an adapter states that becomes of them

@@ -8,10 +8,8 @@ The file is loaded in a child process. A child that loops or dies is replaced, a
 is asked as if nothing had happened.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.machinery import PathFinder
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -24,10 +22,11 @@ from backproof.claims import Claims as Claims
 from backproof.claims import doubled, inferred_reduction, inferred_slope, probed, slope_probes
 from backproof.contract import LEARNING_RATES
 from backproof.errors import TargetError
-from backproof.gradients import Failure, Gradients, Vector
+from backproof.gradients import Failure, Gradients, Steps, Vector
 from backproof.line import Limits as Limits
 from backproof.line import Line, Place, Probe
 from backproof.names import MAX_BATCH, REDUCTIONS, SLOPES
+from backproof.places import place_of
 from backproof.program import PREFIX, ProgramLine
 from backproof.protocol import Message
 
@@ -46,6 +45,7 @@ class Target:
     takes: what its signature asks for by name   claims: what it says it can do, by probing
     conventions: what was inferred and is held from now on, in words
     stated: "X", "Y", as far as its adapter states what the program makes of them
+    lives_on: whether one model behind its adapter can be stepped several times
     proposed: the text of the adapter that was inferred where there was none, else ""
     Raises TargetError: the file cannot be loaded, its function not called, or it refuses all.
     """
@@ -76,6 +76,7 @@ class Target:
             self._gives: str = hello.get("gives", "")
             self._adapted: str = hello.get("adapted", "")
             self.proposed: str = hello.get("proposal", "")
+            self.lives_on: bool = hello.get("lives_on", False)
             self.stated: tuple[str, ...] = tuple(hello.get("stated", ()))
             if self.proposed:  # it is not inferred again, neither for balls nor after a crash
                 self._place = replace(self._place, adapter_source=self.proposed)
@@ -218,6 +219,18 @@ class Target:
             return Failure("error", answer.fields["message"])
         return float(answer.arrays["value"][0])
 
+    def steps(self, case: Case, count: int) -> Steps | Failure:
+        """One model, built once, its weights set once, stepped `count` times."""
+        assert isinstance(self._line, Line)
+        try:
+            answer = self._line.steps(case, count)
+        except Died as died:
+            return Failure(died.status, died.message)
+        if answer.kind != "stepped":
+            return Failure("error", answer.fields["message"])
+        before, moved = (answer.arrays[name].astype(np.float64).T for name in ("before", "moved"))
+        return Steps(before, moved, tuple(map(str, answer.fields.get("resets", ()))))
+
     def smoke(self) -> list[str]:
         """Problems of the adapter, one sentence each, with what to do; empty where it works.
 
@@ -346,43 +359,3 @@ _WIDTHS = (3, 5, 4, 7, 8, 10, 11, 12)
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def place_of(spec: str, adapter: Path | str | None = None) -> Place:
-    """Where an implementation is.
-
-    "my_net.py:train" is a file and its function; a colon inside a path stays there.
-    "package.module:train" is a module, where there is no such file. Raises TargetError.
-    """
-    file, _, name = spec.rpartition(":")
-    if not (file and name.isidentifier() and not Path(spec).is_file()):
-        file, name = spec, ""
-    function = name or None
-    if Path(file).is_file():
-        path = Path(file).resolve()
-        return Place(file, str(path), "", function, _adapter_for(path, function, adapter))
-    found = function and all(map(str.isidentifier, file.split("."))) and _file_of_module(file)
-    if not found:
-        raise TargetError(f"{file} is no file; give the Python file to be judged.")
-    return Place(file, found, file, function, _adapter_for(Path(found), function, adapter))
-
-
-def _adapter_for(file: Path, function: str | None, adapter: Path | str | None) -> str:
-    if adapter is not None:
-        if not Path(adapter).is_file():
-            raise TargetError(f"`adapter` {adapter} is no file; give the adapter's file.")
-        return str(Path(adapter).resolve())
-    beside = file.with_name(f"{file.stem}_adapter.py")
-    return str(beside) if function is None and beside.is_file() else ""
-
-
-def _file_of_module(name: str) -> str:
-    """Where `package.module` lies; nothing is imported for it. "" where there is none."""
-    folders: Sequence[str] | None = [*sys.path, str(Path.cwd())]
-    spec = None
-    for i in range(1, name.count(".") + 2):
-        spec = PathFinder.find_spec(".".join(name.split(".")[:i]), folders)
-        if spec is None:
-            return ""
-        folders = spec.submodule_search_locations or []
-    return spec.origin or "" if spec is not None else ""

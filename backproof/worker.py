@@ -69,7 +69,13 @@ def _pipes_out_of_reach() -> tuple[BinaryIO, BinaryIO]:
 
 
 # A question's kind, and what answers it.
-_QUESTIONS = {"gradients": "answer", "exactly": "exactly", "smoke": "smoke", "loss": "stated_loss"}
+_QUESTIONS = {
+    "gradients": "answer",
+    "exactly": "exactly",
+    "smoke": "smoke",
+    "loss": "stated_loss",
+    "steps": "steps",
+}
 
 
 def _serve(start: protocol.Message, requests: BinaryIO, answers: BinaryIO) -> None:

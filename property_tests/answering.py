@@ -3,9 +3,8 @@ program with itself; and how what its cases showed becomes one result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
@@ -18,22 +17,21 @@ from backproof.sentences import place
 from oracles.exact_loss import loss_of
 from property_tests import follow_through
 from property_tests.campaign import case_line
-from property_tests.derived import after_step, made_row_by_row, rows_of, seen_by
+from property_tests.derived import made_row_by_row, rows_of, seen_by
 from property_tests.hints import first_wrong, hint, multiples, zeros
 from property_tests.ladder import ORDER, Question, check_of_output
 from property_tests.nets import SLOW_RATE
-from property_tests.proportions import MEAN, SUM, bias_of_rows, multiple, of_rows
+from property_tests.proportions import bias_of_rows, multiple, of_rows
 from property_tests.stated_loss import Values, told
 from property_tests.trying import Found
 
 if TYPE_CHECKING:
     from property_tests.checking import Climb
 
-STEPS = 3
 STANDS_ON = "it stands on "
 
 
-def _answer(climb: Climb, question: Question) -> CheckResult:
+def answer(climb: Climb, question: Question) -> CheckResult:
     """Only that there is an answer: its form, not its numbers."""
     for case in question.cases:
         answer = climb.target.gradients(case)
@@ -46,16 +44,16 @@ def _answer(climb: Climb, question: Question) -> CheckResult:
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
-def _derivative(climb: Climb, question: Question) -> CheckResult:
+def derivative(climb: Climb, question: Question) -> CheckResult:
     """Each case; one that is wrong for the reason of another check is left to that one."""
     found = (_meant(climb, question, climb.tried(case)) for case in question.cases)
-    return _summed(climb, question, chain(found, climb.owed.get(question.check.id, ())))
+    return summed(climb, question, chain(found, climb.owed.get(question.check.id, ())))
 
 
-def _order(climb: Climb, question: Question) -> CheckResult:
+def order(climb: Climb, question: Question) -> CheckResult:
     """The same, and here a move that comes too early counts."""
     found = map(climb.tried, question.cases)
-    return _summed(climb, question, chain(found, climb.owed.get(question.check.id, ())))
+    return summed(climb, question, chain(found, climb.owed.get(question.check.id, ())))
 
 
 def _meant(climb: Climb, question: Question, found: Found) -> Found:
@@ -91,7 +89,7 @@ def _is_of_the_output(climb: Climb, question: Question, found: Found) -> bool:
     return not same or all("wrong" not in (layer.delta, layer.dW, layer.db) for layer in below)
 
 
-def _twice(climb: Climb, question: Question) -> CheckResult:
+def twice(climb: Climb, question: Question) -> CheckResult:
     (case,) = question.cases
     said = "asked the same twice, it says something else"
     result = _same(climb, question, case, [case, case], said)
@@ -111,7 +109,7 @@ def _adds_up(climb: Climb, case: Case) -> bool:
     return growth is not None and abs(growth - 1) < 1e-3
 
 
-def _state(climb: Climb, question: Question) -> CheckResult:
+def state(climb: Climb, question: Question) -> CheckResult:
     first, *others = question.cases
     said = "its answer changes after it was asked about another network in between"
     return _same(climb, question, first, [first, *others, first], said)
@@ -152,7 +150,7 @@ def _moved(climb: Climb, case: Case, before: Vector, after: Vector) -> str:
 _OF_THE_BATCH = "what it makes of its inputs is made of the whole batch; a row alone is another"
 
 
-def _rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult:
+def rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult:
     """A batch against the sum of its rows, by the program's own answers: one factor for all.
 
     right: what it may be
@@ -201,7 +199,7 @@ def _between_rows(climb: Climb, case: Case, right: Sequence[str]) -> str | Found
     return of_rows(case, batch, rows, right)
 
 
-def _still(climb: Climb, question: Question) -> CheckResult:
+def still(climb: Climb, question: Question) -> CheckResult:
     """No array may be 0 throughout where the derivative is not."""
     for case in question.cases:
         answer = climb.target.gradients(case)
@@ -216,7 +214,7 @@ def _still(climb: Climb, question: Question) -> CheckResult:
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
-def _bias_rows(climb: Climb, question: Question) -> CheckResult:
+def bias_rows(climb: Climb, question: Question) -> CheckResult:
     """Each bias against the rows of its own matrix; what looks odd must be wrong as well."""
     for case in question.cases:
         answer = climb.target.gradients(case)
@@ -231,7 +229,7 @@ def _bias_rows(climb: Climb, question: Question) -> CheckResult:
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
-def _stated_loss(climb: Climb, question: Question) -> CheckResult:
+def stated_loss(climb: Climb, question: Question) -> CheckResult:
     """What the program prints as its loss, against the value of the one whose gradient it has."""
     for _, group in groupby(question.cases, key=lambda case: (case.activations[-1], case.loss)):
         cases, stated = list(group), list[float]()
@@ -248,39 +246,6 @@ def _stated_loss(climb: Climb, question: Question) -> CheckResult:
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
-def _training(climb: Climb, question: Question) -> CheckResult:
-    """Steps in a row: each starts where the program's own last step led."""
-    (start,) = question.cases
-    found, case = list[Found](), start
-    for step in range(1, STEPS + 1):
-        tried = climb.tried(case)
-        if step > 1:  # the case in between has no short name
-            said = f"in step {step}, from where its own steps led"
-            message = f"{said}; {tried.message}" if tried.message else said
-            tried = replace(tried, case=start, message=message)
-        found.append(tried)
-        if tried.status in BROKEN or tried.answer is None:
-            break
-        case = after_step(case, tried.answer)
-    return _summed(climb, question, iter(found))
-
-
-HOW: dict[str, Callable[[Climb, Question], CheckResult]] = {
-    "answer": _answer,
-    "derivative": _derivative,
-    "order": _order,
-    "twice": _twice,
-    "state": _state,
-    "still": _still,
-    "bias rows": _bias_rows,
-    "rows": partial(_rows, right=(SUM, MEAN)),
-    "rows, sum": partial(_rows, right=(SUM,)),
-    "rows, mean": partial(_rows, right=(MEAN,)),
-    "stated loss": _stated_loss,
-    "training": _training,
-}
-
-
 # From what cases showed to one result.
 
 _WORST_FIRST = (
@@ -289,8 +254,10 @@ _WORST_FIRST = (
 )
 
 
-def _summed(climb: Climb, question: Question, found: Iterable[Found]) -> CheckResult:
-    """The worst of some cases; after one that is wrong no other is asked."""
+def summed(
+    climb: Climb, question: Question, found: Iterable[Found], *, hinted: bool = True
+) -> CheckResult:
+    """The worst of some cases; after one that is wrong no other is asked. hinted: as of `failed`"""
     seen = list[Found]()
     for each in found:
         seen.append(each)
@@ -298,7 +265,7 @@ def _summed(climb: Climb, question: Question, found: Iterable[Found]) -> CheckRe
             break
     worst = min(seen, key=lambda each: _WORST_FIRST.index(each.status))
     if worst.status in BROKEN:
-        return failed(climb, question, worst, len(seen))
+        return failed(climb, question, worst, len(seen), hinted=hinted)
     if worst.status == "blocked":
         return CheckResult(question.check, "blocked", worst.message)
     said = next((each.message for each in seen if each.early), "")

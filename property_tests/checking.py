@@ -4,8 +4,9 @@ Results come as they are found, so that the first verdict stands on the screen w
 asked. Nothing is skipped silently: every check of the ladder ends as one `CheckResult`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from backproof.conventions import Factor, factor_of
 from backproof.gradients import Failure, Gradients, slots_of
 from backproof.target import Target
 from oracles.integers import exactly_computable
-from property_tests.answering import HOW, STANDS_ON, vector_of
+from property_tests import answering
+from property_tests.answering import STANDS_ON, vector_of
 from property_tests.ladder import LADDER, ORDER, Question, Rung
 from property_tests.nets import SLOW_RATE, Nets
-from property_tests.proportions import multiple
+from property_tests.proportions import MEAN, SUM, multiple
+from property_tests.training import training
 from property_tests.trying import Found, Trial, exact_answer
 
 
@@ -239,6 +242,22 @@ def _ratio(case: Case, answer: Gradients) -> tuple[float | None, bool]:
         r for r, s in zip(found, slots, strict=True) if s.letter == "W" and s.layer == case.depth
     ]
     return last[0] if last else None, False
+
+
+HOW: dict[str, Callable[[Climb, Question], CheckResult]] = {
+    "answer": answering.answer,
+    "derivative": answering.derivative,
+    "order": answering.order,
+    "twice": answering.twice,
+    "state": answering.state,
+    "still": answering.still,
+    "bias rows": answering.bias_rows,
+    "rows": partial(answering.rows, right=(SUM, MEAN)),
+    "rows, sum": partial(answering.rows, right=(SUM,)),
+    "rows, mean": partial(answering.rows, right=(MEAN,)),
+    "stated loss": answering.stated_loss,
+    "training": training,
+}
 
 
 def with_expected(result: CheckResult, expected: dict[str, str]) -> CheckResult:

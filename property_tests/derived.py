@@ -113,20 +113,22 @@ def after_step(case: Case, answer: Gradients) -> Case:
     if step is None:
         assert answer.gradient is not None
         step = -case.alpha * answer.gradient
-    Ws, bs = per_layer(case, step)
-    old = case.arrays
+    arrays = case.arrays
+    return at_weights(case, flat(arrays.weights, arrays.biases) + step)
+
+
+def at_weights(case: Case, vector: Vector) -> Case:
+    """The same case at other weights and biases, (P,)."""
+    Ws, bs = per_layer(case, vector)
     dtype = np.dtype(case.dtype)
     return with_arrays(
         case,
-        weights=[_tidy(W + step, dtype) for W, step in zip(old.weights, Ws, strict=True)],
-        biases=[
-            None if b is None or step is None else _tidy(b + step, dtype)
-            for b, step in zip(old.biases, bs, strict=True)
-        ],
+        weights=[_tidy(W, dtype) for W in Ws],
+        biases=[None if b is None else _tidy(b, dtype) for b in bs],
     )
 
 
-def _tidy(array: Vector, dtype: np.dtype[np.floating]) -> Vector:
+def _tidy(array: Array, dtype: np.dtype[np.floating]) -> Array:
     """In the case's dtype, and subnormals as the zeros that some machines make of them."""
     array = np.ascontiguousarray(array, dtype=dtype)
     return np.where(np.abs(array) < np.finfo(dtype).smallest_normal, dtype.type(0), array)

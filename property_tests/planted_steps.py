@@ -98,7 +98,7 @@ class Misstep:
     changes: tuple[tuple[str, str], ...]
 
 
-_TRAIN = CLASS[CLASS.index("        for l, dW, db in self.gradients") :]
+TRAIN = CLASS[CLASS.index("        for l, dW, db in self.gradients") :]
 _EARLIER = "some weights are used after they have moved"
 
 OF_CLASS = {
@@ -131,7 +131,7 @@ OF_CLASS = {
         _EARLIER,
         (
             (
-                _TRAIN,
+                TRAIN,
                 """\
         for l, dW, db in self.gradients(X, Y):
             self.Ws[l] -= self.lr * dW
@@ -146,7 +146,7 @@ OF_CLASS = {
         _EARLIER,
         (
             (
-                _TRAIN,
+                TRAIN,
                 """\
         for x, y in zip(X, Y):
             for l, dW, db in self.gradients(x[None], y[None]):
@@ -161,7 +161,7 @@ OF_CLASS = {
         "its rows count 4 : 3 : 2 : 1, and should count alike",
         (
             (
-                _TRAIN,
+                TRAIN,
                 """\
         total = {}
         for x, y in zip(X, Y):
@@ -205,7 +205,7 @@ OF_CLASS = {
     "the whole step twice": Misstep(
         "update.order",
         _EARLIER,
-        ((_TRAIN, _TRAIN + _TRAIN),),
+        ((TRAIN, TRAIN + TRAIN),),
     ),
     "added to the gradients of all calls": Misstep(
         "contract.twice",

@@ -100,7 +100,13 @@ class Trial:
 
     def of(self, case: Case) -> Found:
         """Ask, and judge the answer."""
-        answer = self.target.gradients(case)
+        return self.judge(case, self.target.gradients(case))
+
+    def judge(self, case: Case, answer: Gradients | Failure, *, by_bound: bool = False) -> Found:
+        """Judge an answer.
+
+        by_bound: by the rounding bound alone, for what gave it is not what would run on balls
+        """
         if isinstance(answer, Failure):
             return Found(case, answer.status, answer.message)
         by, asked = self.factor.of(case), case
@@ -111,9 +117,10 @@ class Trial:
             case, by = replace(case, alpha=float(by * Fraction(case.alpha))), Fraction(1)
         ours = _divided(answer, by)
         pair = self._against_exact(case, ours)
-        formula = self._formula(asked)
+        formula = None if by_bound else self._formula(asked)
         status, message, judged_by = _status(case, ours, pair, formula)
-        early = self._early(asked, case, ours) if status == "fail" and self.target.moves else ""
+        order = status == "fail" and self.target.moves and not by_bound
+        early = self._early(asked, case, ours) if order else ""
         message = "; ".join(filter(None, (message, early)))
         shown = _as_it_stands(pair, float(by))
         return Found(asked, status, message, shown, judged_by, answer, judged_at, bool(early))

@@ -16,8 +16,9 @@ from backproof import __version__, casefiles, names, program, runfile, suite
 from backproof import claims as target_claims
 from backproof.case import Case
 from backproof.errors import BackproofError, Interrupted, MissingExtraError
+from backproof.places import place_of
 from backproof.records import CaseLine, Header, Run
-from backproof.target import Target, place_of
+from backproof.target import Target
 from oracles.elementary import as_measured
 from property_tests import real_data
 from property_tests.campaign import Docket, case_line, conduct, hash_of

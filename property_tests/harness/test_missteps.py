@@ -7,6 +7,7 @@ import pytest
 from backproof.checked import Checked
 from backproof.settings import Settings
 from property_tests.check_run import Request, check
+from property_tests.planted_models import CONVENTIONS, OF_ONE_MODEL
 from property_tests.planted_steps import (
     OF_CLASS,
     OF_FUNCTION,
@@ -39,6 +40,26 @@ def test_a_function_with_a_learning_rate(tmp_path: Path, name: str) -> None:
     misstep = OF_FUNCTION[name]
     target = write_function(tmp_path, misstep.changes)
     breaks_as_planned(check(Request(str(target)))[0], misstep)
+
+
+@pytest.mark.parametrize("name", OF_ONE_MODEL)
+def test_what_one_model_keeps_between_its_steps(tmp_path: Path, name: str) -> None:
+    checked = checked_class(tmp_path, OF_ONE_MODEL[name])
+    breaks_as_planned(checked, OF_ONE_MODEL[name])
+    assert [result.check.id for result in checked.results if checked.fails(result)] == [
+        "training.steps"
+    ]
+    assert checked.first_broken is not None
+    assert "in step 2, from where its own steps led" in checked.first_broken.message
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_what_one_model_may_keep_is_named_as_a_convention(tmp_path: Path, name: str) -> None:
+    key, said, changes = CONVENTIONS[name]
+    checked, _ = check(Request(str(write_class(tmp_path, changes))))
+    assert checked.exit_code == 0
+    assert checked.conventions[key] == said
+    assert statuses(checked)["training.steps"] == "pass"
 
 
 @pytest.mark.parametrize("write", [write_class, write_function])
