@@ -37,8 +37,9 @@ def told(values: Values) -> tuple[str, str]:
     c = (s[high] - s[low]) / (L[high] - L[low])
     off = float(np.max(np.abs(s[low] + c * (L - L[low]) - s)))
     # Both are sums of terms of one sign over a few rows, good to far less than what is called
-    # close; so is an epsilon inside a logarithm. A norm for its square is off by a tenth and more.
-    if off <= CLOSE[values.cases[0].dtype] * float(np.max(np.abs(s))) and c > 0:
+    # close; so is an epsilon inside a logarithm. A norm for its square is off by a tenth and more
+    # of how far the values lie apart, which no constant that is added makes larger.
+    if off <= CLOSE[values.cases[0].dtype] * abs(float(s[high] - s[low])) and c > 0:
         return "pass", ""
     what = "constant" if c > 0 else "positive"
     some = np.argsort(L)[[0, len(L) // 2, -1]]

@@ -102,8 +102,13 @@ def test_a_multiple_of_the_loss_passes(
         ("-((O - Y) ** 2).sum()", (), "half_squared_error", "positive"),
         (f"{MEAN_OF_SQUARES} + 0.1 * (p['W1'] ** 2).sum()", (), "half_squared_error", "constant"),
         ("abs(O - Y).sum()", (), "half_squared_error", "constant"),
+        ("np.linalg.norm(O - Y) + 1e8", (), "half_squared_error", "constant"),
+        ("3.0", (), "half_squared_error", "positive"),
     ],
-    ids=["no square", "cross entropy", "squares", "its sign", "a term for W", "absolute values"],
+    ids=[
+        *("no square", "cross entropy", "squares", "its sign", "a term for W", "absolute values"),
+        *("no square beside 1e8", "a number"),
+    ],
 )
 def test_another_loss_fails_and_both_are_named(
     tmp_path: Path, cost: str, changes: tuple[tuple[str, str], ...], gradient_of: str, what: str
