@@ -21,7 +21,7 @@ from backproof.adapters import (
     problems_of as misspelt,
 )
 from backproof.cells import NotebookError, is_notebook
-from backproof.contract import CONTRACT, Function
+from backproof.contract import CONTRACT, NAMED, Function
 from backproof.layouts import LayoutError
 from backproof.loading import (
     LoadError,
@@ -262,13 +262,18 @@ def has_function(path: str) -> bool:
 
 
 def _is_another(function: ast.FunctionDef) -> bool:
-    """Whether it has other parameters than the contract, by their number or their order."""
+    """Whether it has other parameters than the contract, by their number or their order.
+
+    What the contract gives by name, such as `alpha`, may stand among them without a default.
+    """
     given = function.args
     found = [each.arg.lower() for each in (*given.posonlyargs, *given.args)]
     wanted = CONTRACT.lower().strip("()").split(", ")
     if given.vararg is not None:
         return False
-    if not len(found) - len(given.defaults) <= len(wanted) <= len(found):
+    needed = found[: len(found) - len(given.defaults)]
+    by_name = sum(name in NAMED for name in needed)
+    if not len(needed) - by_name <= len(wanted) <= len(found):
         return True
     return any(name in wanted and name != here for name, here in zip(found, wanted, strict=False))
 

@@ -39,7 +39,9 @@ def test_a_class_that_trains_in_place(tmp_path: Path, name: str) -> None:
 def test_a_function_with_a_learning_rate(tmp_path: Path, name: str) -> None:
     misstep = OF_FUNCTION[name]
     target = write_function(tmp_path, misstep.changes)
-    breaks_as_planned(check(Request(str(target)))[0], misstep)
+    checked, _ = check(Request(str(target)))
+    breaks_as_planned(checked, misstep)
+    assert checked.adapted == ""  # `alpha` without a default is on the contract
 
 
 @pytest.mark.parametrize("name", OF_ONE_MODEL)
