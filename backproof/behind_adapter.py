@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -214,17 +215,26 @@ def load_proposed(start: dict[str, Any]) -> Loaded | Function:
         run_definitions(tree, module, path)
     else:
         module, fields = _imported_or_defined(path, shown, source, tree, fields)
-    proposal = propose(module, source, path, fields)
+    raised = list[str]()
+    proposal = propose(module, source, path, fields, raised)
     if proposal is None and hasattr(module, "backprop"):  # says how it would have to be called
         return function_of(module, path, shown, None)
     if proposal is None:
         raise LoadError(
             f"{shown} has no function `backprop{CONTRACT}`; write one or name yours: "
-            f"{shown}:function (no adapter was found that fits what it has)."
+            f"{shown}:function (no adapter was found that fits what it has{_often(raised)})."
         )
     text = adapter_source(proposal)
     adapted = adapted_by(text, proposal, module, source, path)
     return Loaded(adapted, path, shown, text)
+
+
+def _often(raised: list[str]) -> str:
+    """What the program itself raised in most of the ways in that were tried."""
+    if not raised:
+        return ""
+    said, times = Counter(raised).most_common(1)[0]
+    return f"; in {len(raised)} ways of calling it the program raises, in {times} of them {said}"
 
 
 def _imported_or_defined(

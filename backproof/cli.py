@@ -12,7 +12,7 @@ from pathlib import Path
 from backproof import __version__
 from backproof.cli_grade import add_grade
 from backproof.cli_session import add_test, split
-from backproof.commands import EXIT_CODES, Commands, add_command
+from backproof.commands import EXIT_CODES, Commands, Help, add_command
 from backproof.errors import BackproofError
 from backproof.giving_away import HINTS
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="backproof",
         description="Is this hand-written backprop right, and if not, where?",
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("--version", action="version", version=f"backproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -126,7 +126,8 @@ def _add_smoke(commands: "Commands[argparse.ArgumentParser]") -> None:
         _smoke,
         help="does the adapter work? before anything is judged",
         description="Set the weights and read them back, take one step and see whether anything "
-        "moved, ask the same twice: what fails here is the adapter's, not the implementation's.",
+        "moved, ask the same twice. Where that fails it says whether the adapter or the "
+        "implementation is at fault; nothing is judged.",
     )
     smoke.add_argument("implementation", metavar="X", help="as in check")
     smoke.add_argument("--adapter", type=Path, metavar="FILE", help=_ADAPTER)
@@ -284,7 +285,9 @@ def _smoke(options: argparse.Namespace) -> int:
         what = "the adapter" if target.adapted else "the program" if program else "the function"
         print(f"called: {target.adapted or plain}")
         for problem in problems:
-            print(f"{what} does not work yet: {problem}")
+            print(f"it does not work yet: {problem}")
+        if problems and not target.adapted:
+            print("no adapter is in between: the implementation is at fault")
         if not problems:
             print(f"{what} works: backproof check judges the implementation")
     return 2 if problems else 0

@@ -1,13 +1,31 @@
-"""How every subcommand is added: its help keeps its lines, and ends with the exit codes."""
+"""How every subcommand is added: its help fits the terminal, and ends with the exit codes."""
 
 import argparse
+import textwrap
 from collections.abc import Callable
 
 Commands = argparse._SubParsersAction  # argparse gives this type no public name
 
-EXIT_CODES = """\
-exit codes: 0 agrees, 1 disagrees, 2 the call or the target is broken,
-3 a promised check is missing, 130 interrupted"""
+EXIT_CODES = (
+    "exit codes: 0 agrees, 1 disagrees, 2 the call or the target is broken, "
+    "3 a promised check is missing, 130 interrupted"
+)
+
+
+class Help(argparse.HelpFormatter):
+    """Prose is wrapped at the terminal's width; a line that fits or is indented stays as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(_wrapped(line, width, indent) for line in text.splitlines())
+
+
+def _wrapped(line: str, width: int, indent: str) -> str:
+    if line.startswith(" ") or len(indent + line) <= width:  # an example, to be copied whole
+        return indent + line
+    return textwrap.fill(
+        line, width, initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def add_command(
@@ -27,7 +45,7 @@ def add_command(
         description=description,
         epilog=epilog,
         usage=usage,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(command=run)
     return parser

@@ -22,10 +22,22 @@ def place_of(spec: str, adapter: Path | str | None = None) -> Place:
     if Path(file).is_file():
         path = Path(file).resolve()
         return Place(file, str(path), "", function, _adapter_for(path, function, adapter))
-    found = function and all(map(str.isidentifier, file.split("."))) and _file_of_module(file)
+    found = _file_of_module(file) if all(map(str.isidentifier, file.split("."))) else ""
     if not found:
-        raise TargetError(f"{file} is no file; give the Python file to be judged.")
+        raise TargetError(f"{file} is {_missing(file)}; give the Python file to be judged.")
+    if function is None:
+        raise TargetError(
+            f"{file} is a module, and a module may hold many functions; name the one to be judged, "
+            f"as {file}:backprop, or give its file."
+        )
     return Place(file, found, file, function, _adapter_for(Path(found), function, adapter))
+
+
+def _missing(name: str) -> str:
+    if Path(name).is_dir():
+        return "a folder"
+    like_a_module = name.replace(".", "").isidentifier() and not name.endswith(".py")
+    return "no file, and no module that could be imported from here" if like_a_module else "no file"
 
 
 def _adapter_for(file: Path, function: str | None, adapter: Path | str | None) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from backproof.adapted import Adapted
 from backproof.adapters import Adapter
+from backproof.blaming import Step, raised_inside
 from backproof.called import makes, returned_names, runs_of
 from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
 from backproof.guessed_claims import Combination, combinations_in, reproduced
@@ -29,6 +30,7 @@ from backproof.proposed_batches import asked, is_one_by_one, lively
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
 from backproof.smoking import problems_of
+from backproof.telling import told
 
 _SECONDS = 8.0  # for the whole search
 _PATIENCE = 0.5  # for one call of the learner's code
@@ -38,13 +40,19 @@ _RATE = re.compile(r"_?(lr|eta|alpha|learning_?rate|learningrate|rate)")
 
 
 def propose(
-    module: ModuleType, source: str, path: Path, fields: dict[str, Any] | None = None
+    module: ModuleType,
+    source: str,
+    path: Path,
+    fields: dict[str, Any] | None = None,
+    raised: list[str] | None = None,
 ) -> Proposal | None:
     """The first candidate that works; one whose answer some combination reproduces comes first.
 
     module, source, path: the learner's   fields: attributes that every candidate has
+    raised: gets what the program itself raised, once per candidate
     """
     search = _Search(module, source, path, fields or {}, time.monotonic() + _SECONDS)
+    search.raised = [] if raised is None else raised
     # Numbers choose among claims, and between forms that take as much: never a form that shows
     # less of the program, for there its mistakes may not show.
     kept: list[tuple[int, bool, Proposal]] = []
@@ -112,6 +120,7 @@ class _Search:
         self.combinations = combinations_in(source)
         self.tree = ast.parse(source)
         self.returned = returned_names(self.tree)
+        self.raised = list[str]()
 
     def candidates(self) -> Iterator[Proposal]:
         """All that pass the smoke test; of a script its loop, or else what it defines."""
@@ -130,9 +139,15 @@ class _Search:
             return False
         try:
             with hurried(_PATIENCE):
-                return not problems_of(self.adapted(proposal))
+                return not problems_of(self.adapted(proposal), self._remember)
         except BaseException:
             return False
+
+    def _remember(self, adapted: Adapted, error: BaseException, step: Step) -> str:
+        said = told(error, adapted.folder)
+        if raised_inside(adapted, error) and not isinstance(error, TimeoutError):
+            self.raised.append(said)
+        return said
 
     def rated(self, proposal: Proposal) -> Proposal:
         """The same, with the number that is written into the program where its rate is not set."""

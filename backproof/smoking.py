@@ -12,6 +12,7 @@ import numpy as np
 
 from backproof.adapted import Adapted
 from backproof.adapters import Adapter, AdapterError, depths_of
+from backproof.blaming import Step, whose_fault
 from backproof.case import Arrays
 from backproof.layouts import LayoutError
 from backproof.paths import PathError
@@ -21,19 +22,23 @@ from backproof.stated import loss_in, problems_in, states_loss
 from backproof.telling import told
 
 _Answer = list[Any]
+Fault = Callable[[Adapted, BaseException, Step], str]
 
 
-def problems_of(adapted: Adapted) -> list[str]:
-    """What is wrong with the adapter; empty where the program can be judged."""
+def problems_of(adapted: Adapted, fault: Fault = whose_fault) -> list[str]:
+    """What is wrong with the adapter; empty where the program can be judged.
+
+    fault: what is said of a step that raises
+    """
     depths = sorted({min(depths_of(adapted.adapter)), min(3, max(depths_of(adapted.adapter)))})
     for depth in depths:
-        found = _of_depth(adapted, depth)
+        found = _of_depth(adapted, depth, fault)
         if found:
             return [each if each.endswith(".") else each + "." for each in found]
     return []
 
 
-def _of_depth(adapted: Adapted, depth: int) -> list[str]:
+def _of_depth(adapted: Adapted, depth: int, fault: Fault) -> list[str]:
     _, arrays, *_ = probe_of(adapted, depth)
     try:
         said = problems_in(adapted.adapter, arrays)
@@ -47,8 +52,7 @@ def _of_depth(adapted: Adapted, depth: int) -> list[str]:
         return [f"what comes back does not fit: {error} Change what `run` returns, or dW and db"]
     except BaseException as error:
         return [
-            f"one step raises {told(error, adapted.folder)}; call the program as it wants to be, "
-            "with X and Y in the form that `batch` and `labels` name"
+            fault(adapted, error, lambda other: _answer(other, depth, probe_of(other, depth)[1]))
         ]
     if not _but_for_rounding(once, twice):
         return [

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backproof import cli
 from backproof.errors import TargetError
 from backproof.target import Target
 from property_tests.harness.net_styles import STYLES
@@ -107,3 +108,75 @@ def test_a_file_without_an_adapter_in_it_is_said(tmp_path: Path) -> None:
         Target(spec)
     with pytest.raises(TargetError, match="is no file; give the adapter's file"):
         Target(spec, adapter=tmp_path / "none.py")
+
+
+# Whose fault it is.
+
+BROKEN = ("    def train(self, X, Y):\n", "    def train(self, X, Y):\n        1 / 0\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "adapter", "said"),
+    [
+        (
+            BROKEN,
+            None,
+            "one step raises ZeroDivisionError: division by zero at net.py line {line}, in "
+            "whatever form X and Y are handed over; the implementation is at fault",
+        ),
+        (
+            None,
+            ("model.train(X, Y)", "model.train(X)"),
+            "missing 1 required positional argument: 'Y' at net_adapter.py line {line}; the "
+            "adapter is at fault, for the program itself raises nothing",
+        ),
+        (
+            None,
+            ("    hidden, output", '    batch = "columns"\n    hidden, output'),
+            "; with batch = 'rows' it runs, so the adapter is at fault if that is the form",
+        ),
+    ],
+)
+def test_a_step_that_raises_is_said_to_be_the_adapters_or_the_implementations_fault(
+    tmp_path: Path,
+    program: tuple[str, str] | None,
+    adapter: tuple[str, str] | None,
+    said: str,
+) -> None:
+    spec = written(tmp_path, TRAINS)
+    for name, change in (("net.py", program), ("net_adapter.py", adapter)):
+        path = tmp_path / name
+        text = path.read_text(encoding="utf-8")
+        assert change is None or text.count(change[0]) == 1, (name, text)
+        changed = text.replace(*change) if change else text
+        path.write_text(changed, encoding="utf-8")
+        if change:
+            lines = changed.splitlines()
+            line = next((i for i, each in enumerate(lines, 1)
+                         if "1 / 0" in each or "model.train(X)" in each), 0)  # fmt: skip
+    with Target(spec) as target:
+        (problem,) = target.smoke()
+    assert said.format(line=line) in problem
+
+
+def test_a_program_that_raises_in_every_way_in_is_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(TRAINS.program.replace(*BROKEN), encoding="utf-8")
+    with pytest.raises(TargetError) as caught:
+        Target(str(path))
+    assert "ways of calling it the program raises, in " in str(caught.value)
+    assert "of them ZeroDivisionError: division by zero at net.py line " in str(caught.value)
+
+
+def test_without_an_adapter_the_implementation_is_at_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "my_net.py"
+    path.write_text(
+        "def backprop(weights, biases, X, Y, activations, loss):\n    return inner()\n\n\n"
+        "def inner():\n    return [][0]\n"
+    )
+    assert cli.main(["smoke", str(path)]) == 2
+    out = capsys.readouterr().out
+    assert "it does not work yet: IndexError: list index out of range at my_net.py line 6." in out
+    assert "no adapter is in between: the implementation is at fault\n" in out

@@ -73,8 +73,31 @@ def test_a_file_that_cannot_be_asked_is_one_clear_sentence(
 
 @pytest.mark.parametrize("name", ["missing.py", "missing.py:train", "."])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(TargetError, match=r"is no file; give the Python file to be judged\."):
+    what = "a folder" if name == "." else "no file"
+    with pytest.raises(TargetError, match=f"is {what}; give the Python file to be judged\\."):
         Target(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("grown.net", "grown.net is a module, and a module may hold many functions; name the one "
+         "to be judged, as grown.net:backprop, or give its file."),
+        ("grown", "grown is a module"),
+        ("grown.gone", "grown.gone is no file, and no module that could be imported from here;"),
+        ("grown.gone:backprop", "grown.gone is no file, and no module"),
+    ],
+)  # fmt: skip
+def test_a_module_needs_the_name_of_its_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, said: str
+) -> None:
+    (tmp_path / "grown").mkdir()
+    for name in ("__init__.py", "net.py"):
+        (tmp_path / "grown" / name).write_text("raise RuntimeError('it was imported')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TargetError) as caught:
+        Target(spec)
+    assert said in str(caught.value)
 
 
 def test_files_beside_it_shadow_nothing_of_ours_and_reports_is_theirs(
