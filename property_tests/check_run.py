@@ -13,6 +13,7 @@ from backproof.errors import BackproofError, MissingExtraError
 from backproof.gradients import Failure, Gradients
 from backproof.in_process import NOT_ISOLATED, InProcess
 from backproof.names import ACTIVATIONS, DTYPES, LOSSES, MAX_DEPTH, ORACLES, REDUCTIONS
+from backproof.program import PREFIX
 from backproof.request import Request as Request
 from backproof.settings import Settings
 from backproof.target import Target
@@ -23,6 +24,7 @@ from property_tests.ladder import LADDER, VERSION
 from property_tests.nets import Nets
 from property_tests.sides import oracles_named
 from property_tests.trying import exact_answer
+from property_tests.unread import advice
 
 Show = Callable[[CheckResult], None]
 
@@ -41,6 +43,8 @@ def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, 
             show(results[-1])
         _all_expected_exist(request.settings, {result.check.id for result in results})
         notes = _notes(request, target, climb, widened)
+        if not target.adapted and not request.spec.startswith(PREFIX):
+            notes += tuple(advice(climb, results))
         checked = Checked(
             name=target.name,
             target=request.spec,
