@@ -126,7 +126,7 @@ def _first(first: CheckResult, replay: str) -> Iterator[str]:
     """What breaks first: the question, the numbers side by side, how to see it again."""
     yield f"<p><b>{escape(first.check.id)}</b>: {escape(first.check.asks)}<br>"
     yield f"{_badge(first.status, 'bad')} {escape(first.message)}</p>"
-    if first.worst is not None:
+    if first.parameters:
         rows = []
         for record in from_the_output(first.parameters):
             here = record == first.worst

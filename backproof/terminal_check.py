@@ -73,7 +73,7 @@ class Live:
         self._explained, first = first.check.id, shown_of(first, self._hints)
         self._out.print(Text(f"{first.check.id}: {first.check.asks}", style="bold"))
         self.say(f"  {first.status}: {first.message}")
-        if first.worst is not None:
+        if first.parameters:
             self._out.print(_side_by_side(first))
         if first.case is not None:
             command = self._replay.format(token=first.case.token)

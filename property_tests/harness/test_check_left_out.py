@@ -1,10 +1,14 @@
 """What is wrong is named once: what stands on it is blocked, or made without it, and says so."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from backproof.settings import Settings
 from backproof.target import Target
+from backproof.terminal_check import Live
 from property_tests.check_run import Request, check
 from property_tests.checking import Climb
 from property_tests.harness.test_check import named, of_planted
@@ -73,3 +77,15 @@ def test_where_nothing_is_left_to_build_with_the_rungs_above_are_blocked(tmp_pat
     assert named(checked, "depth.3").message.startswith("it stands on activation.identity, ")
     assert named(checked, "depth.1").status == "pass"
     assert named(checked, "scale.sum").message.startswith("it stands on a single instance")
+
+
+def test_a_stale_expectation_has_no_numbers_to_show(tmp_path: Path) -> None:
+    expected = Settings(expected={"depth.3": "not written yet"})
+    checked, _ = check(Request(str(EXAMPLE), settings=expected))
+    out = io.StringIO()
+    live = Live(Console(file=out), replay="replay {token}", everything=False)
+    for result in checked.results:
+        live.saw(result)
+    said = "xpass: it passes, but backproof.toml expects a failure (not written yet)"
+    assert said in out.getvalue()
+    assert "yours" not in out.getvalue()
