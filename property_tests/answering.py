@@ -79,7 +79,7 @@ def _is_of_the_output(climb: Climb, question: Question, found: Found) -> bool:
         return False
     one = follow_through.one_instance(case)
     answer = climb.target.gradients(one)
-    marks = follow_through.marked(seen_by(one, answer), answer, climb.trial.factor)
+    marks = follow_through.marked(one, answer, climb.trial.factor)
     if marks is None:
         return False
     top, *below = marks.layers
@@ -182,6 +182,10 @@ def rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult:
         if single.status in BROKEN:
             why = f"{STANDS_ON}a single instance, whose answer is wrong already"
             return CheckResult(question.check, "blocked", why)
+        if climb.target.moves and not climb.trial.has_free_rate:
+            answer = climb.target.gradients(case)
+            why = climb.trial.rows_move(seen_by(case, answer), vector_of(answer))
+            said = "; ".join(filter(None, (said, why)))
         return failed(climb, question, Found(case, "fail", said))
     return passed
 

@@ -19,6 +19,7 @@ from backproof.target import Target
 from oracles.integers import exactly_computable
 from property_tests import answering
 from property_tests.answering import STANDS_ON, vector_of
+from property_tests.derived import seen_by
 from property_tests.ladder import LADDER, ORDER, Question, Rung
 from property_tests.nets import SLOW_RATE, Nets
 from property_tests.proportions import MEAN, SUM, multiple
@@ -228,7 +229,7 @@ def _ratio(case: Case, answer: Gradients) -> tuple[float | None, bool]:
 
     If they differ it is 1 where some are right as they are, and otherwise what the output's W is.
     """
-    theirs = exact_answer(case)
+    theirs = exact_answer(seen_by(case, answer))
     pairs = ((answer.gradient, theirs.gradient), (answer.step, theirs.step))
     a, b = next((a, b) for a, b in pairs if a is not None and b is not None)
     slots = [slot for slot in slots_of(case) if np.any(b[slot.start : slot.stop])]

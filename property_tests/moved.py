@@ -1,16 +1,19 @@
-"""Whether a step is what comes out where delta goes down through weights that have moved already.
+"""Mistakes of order of a program whose learning rate is written into it.
 
-For a program whose learning rate is written into it: a rate next to nothing, which would tell a
-mistake of order from every other, cannot be set there. But the step itself says where its weights
-went, W + ΔW, and with W + ΔW in place of W in some layers, every array must be right.
+A rate next to nothing, which would tell a mistake of order from every other, cannot be set there.
+So the mistake is made here, with exact derivatives, and what comes out is held against the step.
+Where delta goes down through weights that have moved, the step itself says where they went: with
+W + ΔW in place of W in some layers, every array must be right.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from backproof.case import Case
 from backproof.drawing import Array as AnyArray
-from backproof.gradients import Vector
-from property_tests.derived import per_layer, rows_of
+from backproof.gradients import Vector, flat
+from property_tests.derived import at_weights, per_layer, rows_of
 from property_tests.exact_layers import Array, ExactLayers, exact_layers
 
 
@@ -67,3 +70,36 @@ def _near(a: AnyArray, exact: Array, old: AnyArray, tolerance: float) -> bool:
     lost = 4 * float(np.finfo(old.dtype).eps) * float(np.linalg.norm(old))
     off = float(np.linalg.norm(np.asarray(a, dtype=np.float64) - exact))
     return off <= tolerance * float(np.linalg.norm(exact)) + lost
+
+
+def within_the_batch(
+    case: Case, step: Vector, gradient: Callable[[Case], Vector], tolerance: float
+) -> str:
+    """What explains a step if weights move after each row of the batch; "" if nothing does.
+
+    case: with the rate that counts   gradient: the exact one, of one row at some weights
+    """
+    wanted = float(np.linalg.norm(step)) * tolerance
+    for summed, said in ((False, _ONE_BY_ONE), (True, _SO_FAR)):
+        for rate in (case.alpha, case.alpha / case.n):
+            moved = _row_by_row(case, rate, gradient, summed)
+            if float(np.linalg.norm(step - moved)) <= wanted:
+                return said
+    return ""
+
+
+_ONE_BY_ONE = "it is what comes out if W moves after each row, and the next row meets another W"
+_SO_FAR = "it is what comes out if W moves after each row, by the sum of the rows so far"
+
+
+def _row_by_row(
+    case: Case, rate: float, gradient: Callable[[Case], Vector], summed: bool
+) -> Vector:
+    """(P,) where the weights went. summed: each move is by all the gradients so far."""
+    start = flat(case.arrays.weights, case.arrays.biases)
+    at, total = start.copy(), np.zeros_like(start)
+    for row in range(case.n):
+        found = gradient(at_weights(rows_of(case, [row]), at))
+        total = total + found if summed else found
+        at = at - rate * total
+    return at - start

@@ -1,6 +1,6 @@
-"""Mistakes of order, of the update and of state, planted one at a time into programs that move.
+"""Mistakes of order, of the update and of state, planted one at a time into two programs that move.
 
-Two programs, both right as they stand: a class that trains in place, seen through its adapter as
+Both are right as they stand: a class that trains in place, seen through its adapter as
 after - before, and a function with `alpha` that returns its steps. Each row is a textual change.
 """
 
@@ -174,6 +174,41 @@ OF_CLASS = {
             ),
         ),
     ),
+    "one sample after the other, at a rate of its own": Misstep(
+        "scale.rows",
+        "if W moves after each row, and the next row meets another W",
+        (
+            (
+                TRAIN,
+                """\
+        for x, y in zip(X, Y):
+            for l, dW, db in self.gradients(x[None], y[None]):
+                self.Ws[l] -= 0.5 * dW
+                self.bs[l] -= 0.5 * db
+""",
+            ),
+            ("    lr = 0.5\n", ""),
+        ),
+    ),
+    "the sum of the samples so far is added after each, at a rate of its own": Misstep(
+        "scale.rows",
+        "if W moves after each row, by the sum of the rows so far",
+        (
+            (
+                TRAIN,
+                """\
+        total = {}
+        for x, y in zip(X, Y):
+            for l, dW, db in self.gradients(x[None], y[None]):
+                before = total.get(l, (0, 0))
+                total[l] = before[0] + dW, before[1] + db
+                self.Ws[l] -= 0.5 * total[l][0] / len(X)
+                self.bs[l] -= 0.5 * total[l][1] / len(X)
+""",
+            ),
+            ("    lr = 0.5\n", ""),
+        ),
+    ),
     "the last sample alone": Misstep(
         "scale.rows",
         "its rows count 0 : 0 : 0 : 1",
@@ -202,11 +237,7 @@ OF_CLASS = {
             ),
         ),
     ),
-    "the whole step twice": Misstep(
-        "update.order",
-        _EARLIER,
-        ((TRAIN, TRAIN + TRAIN),),
-    ),
+    "the whole step twice": Misstep("update.order", _EARLIER, ((TRAIN, TRAIN + TRAIN),)),
     "added to the gradients of all calls": Misstep(
         "contract.twice",
         "it grows by as much each time: is it added to the calls before?",

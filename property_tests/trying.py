@@ -26,7 +26,7 @@ from oracles.certified import Certified, judged
 from oracles.exact import Exact
 from property_tests.derived import seen_by
 from property_tests.judging import record_of
-from property_tests.moved import used_after_moving
+from property_tests.moved import used_after_moving, within_the_batch
 
 # Of 157 real programs the right ones lay below 6e-7 of each array's norm, the wrong ones above
 # 7e-3. A measured threshold, the only one there is: it turns a "fail" into a "close", nothing more.
@@ -163,6 +163,17 @@ class Trial:
         assert ours.step is not None
         moved = used_after_moving(case, ours.step, CLOSE[case.dtype])
         return MOVED if moved else ""
+
+    def rows_move(self, case: Case, step: Vector) -> str:
+        """Of a rate that is written into the program: whether weights move inside the batch."""
+
+        def gradient(one: Case) -> Vector:
+            found = exact_answer(one).gradient
+            assert found is not None
+            return found
+
+        case = replace(case, alpha=float(self.factor.of(case) * Fraction(case.alpha)))
+        return within_the_batch(case, step, gradient, CLOSE[case.dtype])
 
     def _is_right_when_slow(self, case: Case) -> bool:
         """Whether a rate next to nothing makes it right."""

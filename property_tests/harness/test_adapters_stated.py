@@ -91,6 +91,12 @@ def test_a_right_program_passes(tmp_path: Path, changes: tuple[tuple[str, str], 
     assert "judged by the rounding bound alone: it changes its inputs itself" in checked.notes[0]
 
 
+def test_a_constant_is_a_convention_there_too(tmp_path: Path) -> None:
+    checked, _ = check(Request(net(tmp_path, ("d_2 = self.O - Y", "d_2 = 2 * (self.O - Y)"))))
+    assert checked.exit_code == 0
+    assert checked.conventions["factor"].startswith("the ΔW is 2 times the derivative")
+
+
 def test_rows_are_asked_alone_only_where_they_are_what_they_are_in_a_batch(tmp_path: Path) -> None:
     whole, _ = check(Request(net(tmp_path)))
     assert named(whole, "scale.rows").status == "skipped"
