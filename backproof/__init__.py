@@ -5,34 +5,37 @@ case space and the reports are loaded by the command line, and by `check` and `c
 are asked for.
 """
 
-from typing import TYPE_CHECKING, Any
-
-from backproof.case import Arrays as Arrays
-from backproof.case import Case as Case
-from backproof.errors import BackproofError as BackproofError
-from backproof.gradients import Failure as Failure
-from backproof.gradients import Gradients as Gradients
-from backproof.tokens import case_of as case_of
-from backproof.tokens import token_of as token_of
-
+TYPE_CHECKING = False  # a type checker takes it for true; `typing` would be a hundredth of a second
 if TYPE_CHECKING:
+    from backproof.case import Arrays as Arrays
+    from backproof.case import Case as Case
     from backproof.doors import check as check
+    from backproof.errors import BackproofError as BackproofError
+    from backproof.gradients import Failure as Failure
+    from backproof.gradients import Gradients as Gradients
     from backproof.notebook import CheckReport as CheckReport
     from backproof.pytest_door import checks as checks
+    from backproof.tokens import case_of as case_of
+    from backproof.tokens import token_of as token_of
 
 __version__ = "0.1.0"
 
-# What needs more than NumPy, and the module in which it waits.
-_LATER = {"check": "doors", "checks": "pytest_door", "CheckReport": "notebook"}
+# The names that are here, and the module in which each waits until it is used: the command line
+# comes through this file, and has to hear Ctrl-C before it imports NumPy.
+_WAITING = {
+    **{"Arrays": "case", "Case": "case", "Failure": "gradients", "Gradients": "gradients"},
+    **{"case_of": "tokens", "token_of": "tokens", "BackproofError": "errors"},
+    **{"check": "doors", "checks": "pytest_door", "CheckReport": "notebook"},
+}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+def __getattr__(name: str) -> object:
+    if name not in _WAITING:
         raise AttributeError(f"module 'backproof' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"backproof.{_LATER[name]}"), name)
+    return getattr(import_module(f"backproof.{_WAITING[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LATER])
+    return sorted([*globals(), *_WAITING])

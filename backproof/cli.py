@@ -13,19 +13,17 @@ from backproof import __version__
 from backproof.cli_grade import add_grade
 from backproof.cli_session import add_test, split
 from backproof.commands import EXIT_CODES, Commands, Help, add_command
-from backproof.errors import BackproofError
+from backproof.errors import INTERRUPTED, BackproofError
 from backproof.giving_away import HINTS
-
-INTERRUPTED = 130
 
 _ADAPTER = "how the implementation is called (default: my_net_adapter.py beside my_net.py)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
-    words, for_pytest = split(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(words, argparse.Namespace(for_pytest=for_pytest))
     try:
+        words, for_pytest = split(sys.argv[1:] if arguments is None else arguments)
+        options = _parser().parse_args(words, argparse.Namespace(for_pytest=for_pytest))
         return int(options.command(options))
     except BackproofError as error:
         print(f"backproof: {error}", file=sys.stderr)

@@ -11,6 +11,8 @@ Interrupted               Ctrl-C, where there is more to say about it than that;
 Every message is one sentence that names the argument, what was got and what to do.
 """
 
+INTERRUPTED = 130  # the exit code
+
 
 class BackproofError(Exception):
     """Something the user can put right; the message says how."""

@@ -6,12 +6,13 @@ ends the program with everything it started.
 
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from backproof.child import ENVIRONMENT, Died, Tail, end_group, how_it_ended
@@ -138,8 +139,8 @@ class PipedProgram:
         return Died("crashed", self._last_words(how))
 
     def _last_words(self, how: str) -> str:
-        lines = [line for line in self.printed.splitlines() if line.strip()]
-        return f"{how}; its last line on stderr is {quoted(lines[-1])}" if lines else how
+        said, where = last_words(self.printed)
+        return f"{how}; its last line on stderr is {quoted(said)}{where}" if said else how
 
     def _write(self) -> None:
         stdin = self._process.stdin
@@ -171,6 +172,30 @@ class PipedProgram:
                     return None
         return self._answers.put(_CLOSED.format("stdout"))
 
+
+def last_words(stderr: str) -> tuple[str, str]:
+    """What a program said last on stderr, and " at my_net.mjs line 7" where a traceback says so.
+
+    Python writes its innermost frame above what happened; Node and Java write theirs below it.
+    """
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    if not lines:
+        return "", ""
+    last = next((i for i in reversed(range(len(lines))) if not _BELOW.match(lines[i])), -1)
+    above = next((i for i in reversed(range(last)) if lines[i][0] != " "), -1)
+    frames = [*filter(None, map(_PYTHON.match, lines[above + 1 : last]))][-1:]
+    frames += filter(None, map(_FRAME.match, lines[last + 1 :]))
+    if not frames:
+        return lines[last], ""
+    file, line = frames[0].groups()
+    return lines[last], f" at {PurePath(file).name} line {line}"
+
+
+_PYTHON = re.compile(r' +File "(.+)", line (\d+)')
+# "    at backprop (file:///home/me/my_net.mjs:7:9)", "\tat Main.main(Main.java:7)"
+_FRAME = re.compile(r"\s+at .*?([^\s(:]+):(\d+)(?::\d+)?\)?$")
+# What Node and Java write below what happened; Node ends with its version.
+_BELOW = re.compile(r"\s+at |Node\.js v\d")
 
 _TOO_LONG = f"it wrote a line of more than {MOST_LINE_BYTES} bytes"
 _CLOSED = "it closed its {} and went on running"

@@ -9,6 +9,7 @@ import pytest
 
 from backproof.case import Case
 from backproof.gradients import Failure
+from backproof.piped import last_words
 from property_tests.harness.hostile import BAD, CASE, answered, assert_goes_on, failed
 from property_tests.harness.runners import BRISK, UNQUOTED, running, wait_for_mark
 from property_tests.harness.test_target import alive, gone_within, needs_proc
@@ -185,7 +186,7 @@ def test_a_million_lines_on_stderr_neither_block_nor_fill_memory(tmp_path: Path)
 def test_a_huge_allocation_is_refused_within_the_memory_limit(tmp_path: Path) -> None:
     with running(tmp_path, "answer = bytearray(30 * 2**30)") as target:
         assert target.memory_limited
-        said = _ENDED.format(1) + "; its last line on stderr is 'MemoryError'"
+        said = _ENDED.format(1) + "; its last line on stderr is 'MemoryError' at runner.py line 40"
         assert failed(target) == Failure("crashed", said)
         assert_goes_on(target)
 
@@ -249,3 +250,48 @@ def test_a_program_that_claims_something_else_each_time_is_refused(tmp_path: Pat
         failure = failed(target, CASE)
         assert failure.status == "crashed"
         assert "says something else of itself each time it is started" in failure.message
+
+
+PYTHON = """\
+Traceback (most recent call last):
+  File "/home/me/runner.py", line 9, in <module>
+    answer(question)
+  File "/home/me/net.py", line 31, in backward
+    return delta[9]
+           ~~~~~^^^
+IndexError: list index out of range
+"""
+NODE = """\
+file:///home/me/net.mjs:7
+  throw new Error("boom");
+  ^
+
+Error: boom
+    at backward (file:///home/me/net.mjs:7:9)
+    at Socket.emit (node:events:524:28)
+
+Node.js v20.1.0
+"""
+SYNTAX = '  File "x.py", line 3\n    x ==\nSyntaxError: invalid\n'
+JAVA = 'Exception in thread "main" java.lang.RuntimeException: boom\n\tat Net.main(Net.java:12)\n'
+
+
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        (PYTHON, ("IndexError: list index out of range", " at net.py line 31")),
+        (NODE, ("Error: boom", " at net.mjs line 7")),
+        (JAVA, (JAVA.splitlines()[0], " at Net.java line 12")),
+        (f"{PYTHON}giving up\n", ("giving up", "")),  # that one was caught
+        (f"{PYTHON}\n{JAVA}", (JAVA.splitlines()[0], " at Net.java line 12")),
+        ("no memory\n\n", ("no memory", "")),
+        ("    at odds with us\n", ("    at odds with us", "")),
+        (SYNTAX, ("SyntaxError: invalid", " at x.py line 3")),
+        ("", ("", "")),
+    ],
+    ids=["Python", "Node", "Java", "caught", "two", "words", "frames alone", "syntax", "none"],
+)  # fmt: skip
+def test_the_last_words_have_the_line_where_a_traceback_says_it(
+    stderr: str, said: tuple[str, str]
+) -> None:
+    assert last_words(stderr) == said
