@@ -28,8 +28,11 @@ from typing import Any
 
 import numpy as np
 
+from backproof.chained import backward, forward
 from backproof.claims import HIDDEN
 from backproof.layouts import with_bias
+
+__all__ = ["Adapter", "AdapterError", "Net", "backward", "forward"]
 
 BATCHES = ("rows", "columns", "single", "single row", "single column")
 LABELS = (*BATCHES, "flat", "classes")

@@ -267,8 +267,22 @@ def has_function(path: str) -> bool:
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
             named.add(each.id)
         elif isinstance(each, ast.ImportFrom):
-            named |= {alias.asname or alias.name for alias in each.names}
-    return "backprop" in named or "*" in named
+            brought = {alias.asname or alias.name for alias in each.names}
+            if "*" in brought and _may_give(each.module or "", Path(path).parent):
+                return True
+            named |= brought
+    return "backprop" in named
+
+
+def _may_give(module: str, folder: Path) -> bool:
+    """Whether `from module import *` may bring a `backprop`; NumPy's and Python's own do not."""
+    beside = folder / f"{module}.py"
+    if beside.is_file():
+        return "backprop" in source_of(beside)
+    return module.partition(".")[0] not in {*sys.stdlib_module_names, *_WITHOUT_IT}
+
+
+_WITHOUT_IT = ("numpy", "scipy", "matplotlib", "pylab")
 
 
 def _is_another(function: ast.FunctionDef) -> bool:

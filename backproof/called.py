@@ -29,6 +29,10 @@ def _is(name: str, words: str) -> bool:
     return re.fullmatch(words, name.lower().replace("_", "")) is not None
 
 
+def is_label(name: str) -> bool:
+    return _is(name, _LABEL + "|actual|true")
+
+
 def required(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
     """The parameters to be given; None where that cannot be known."""
     try:

@@ -23,7 +23,10 @@ def adapter_source(proposal: Proposal) -> str:
     fields = {
         k: v for k, v in proposal.fields.items() if k not in together and v not in (None, False)
     }
-    lines = ["from backproof.adapters import Adapter", "", "", f"class {proposal.name}(Adapter):"]
+    chained = any("forward(model" in line for line in proposal.run)
+    imported = "Adapter, backward, forward" if chained else "Adapter"
+    head = f"from backproof.adapters import {imported}"
+    lines = [head, "", "", f"class {proposal.name}(Adapter):"]
     claims = ", ".join(_quoted(proposal.fields[name]) for name in together)
     lines.append(f"    hidden, output, loss = {claims}")
     if fields:

@@ -27,6 +27,7 @@ from backproof.hurrying import hurried
 from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal, adapter_source
 from backproof.proposed_batches import asked, is_one_by_one, lively
+from backproof.proposed_layers import layer_candidates
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
 from backproof.smoking import problems_of
@@ -173,6 +174,9 @@ class _Search:
         functions: list[Callable[..., Any]] = [each for each in own if inspect.isfunction(each)]
         for cls in reversed(classes):
             yield from self._of_class(cls)
+        for make, run, fields in layer_candidates(self.module, self.source):
+            proposal = self._named("OfLayers", fields, make=make, run=run)
+            yield from self._called(proposal, [run])
         if functions:
             yield from self._of_globals(functions)
             yield from self._of_functions(functions)
@@ -332,12 +336,13 @@ class _Search:
             [np.ravel(each) for pair in zip(W, b, strict=True) for each in pair if each is not None]
         )
         falls = adapted.gives != "gradient"
+        told = _told(proposal)
         found, certain = reproduced(
-            self.combinations, arrays.weights, arrays.biases, arrays.X, arrays.Y, answer,
-            falls=falls,
+            [told] if told else self.combinations, arrays.weights, arrays.biases, arrays.X,
+            arrays.Y, answer, falls=falls,
         )  # fmt: skip
-        if found is None:
-            return proposal, False
+        if found is None or told:  # layers have names of their own
+            return proposal, certain
         return replace(proposal, fields=proposal.fields | _named_claims(found)), certain
 
     def one_by_one(self, proposal: Proposal) -> bool:
@@ -374,6 +379,14 @@ def _filled(texts: Any, at: int) -> str:
     return str(
         text.replace("{i}", str(at)).replace("{l}", str(at + 1)).replace("{2i}", str(2 * at))
     )
+
+
+def _told(proposal: Proposal) -> Combination | None:
+    """What the layers themselves are called: numbers do not choose there."""
+    fields = proposal.fields
+    if isinstance(fields["hidden"], str):
+        return None
+    return fields["hidden"][0], fields["output"][0], fields["loss"][0]
 
 
 def _named_claims(combination: Combination) -> dict[str, Any]:

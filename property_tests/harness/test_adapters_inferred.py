@@ -131,6 +131,85 @@ def backprop_step(W1, W2, X, D):
 """,
         ("h * (1 - h) * (W2.T", "h * (W2.T"),
     ),
+    "layer objects of one's own, a softmax whose backward passes on": (
+        """\
+import numpy as np
+
+class Dense:
+    def __init__(self, inputs, outputs):
+        self.weights = np.random.randn(inputs, outputs)
+        self.bias = np.zeros((1, outputs))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights + self.bias
+
+    def backward(self, grad, learning_rate):
+        down = grad @ self.weights.T
+        self.weights -= learning_rate * self.x.T @ grad
+        self.bias -= learning_rate * grad.sum(axis=0, keepdims=True)
+        return down
+
+class Activation:
+    def __init__(self, g, g_prime):
+        self.g, self.g_prime = g, g_prime
+
+    def forward(self, x):
+        self.x = x
+        return self.g(x)
+
+    def backward(self, grad, learning_rate):
+        return grad * self.g_prime(self.x)
+
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, grad, learning_rate):
+        return grad
+
+def relu(x): return np.maximum(0, x)
+def relu_prime(x): return x > 0
+def tanh(x): return np.tanh(x)
+def tanh_prime(x): return 1 - np.tanh(x) ** 2
+""",
+        ("return 1 - np.tanh(x) ** 2", "return 1 - x ** 2"),
+    ),
+    "layers that keep what comes out, and a loss with a backward pass": (
+        """\
+import numpy as np
+
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+        self.dW, self.db = None, None
+
+    def forward(self, x):
+        self.x, self.output = x, x @ self.W + self.b
+
+    def backward(self, dvalues):
+        self.dW, self.db = self.x.T @ dvalues, dvalues.sum(axis=0)
+        self.dinputs = dvalues @ self.W.T
+
+class Sigmoid:
+    def forward(self, x):
+        self.output = 1 / (1 + np.exp(-x))
+
+    def backward(self, dvalues):
+        self.dinputs = dvalues * self.output * (1 - self.output)
+
+class SoftmaxWithLoss:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t
+        return -np.sum(t * np.log(self.y)) / len(t)
+
+    def backward(self, dout=1):
+        return dout * (self.y - self.t) / len(self.t)
+""",
+        ("self.dinputs = dvalues * self.output * ", "self.dinputs = dvalues * "),
+    ),
 }
 
 
@@ -141,7 +220,9 @@ def test_what_is_right_passes_and_what_is_wrong_fails_unasked(tmp_path: Path, fo
     path = tmp_path / "net.py"
     path.write_text(program)
     with Target(str(path)) as target:
-        assert target.proposed.startswith("from backproof.adapters import Adapter\n")
+        assert target.proposed.startswith("from backproof.adapters import Adapter")
+        lines = [each for each in target.proposed.splitlines()[4:] if each.strip()]
+        assert len(lines) <= 10 or "script = True" in lines[1], target.proposed
     checked, _ = check(Request(str(path)))
     assert checked.exit_code == 0, (checked.first_broken, target.proposed)
     path.write_text(program.replace(*mistake))
