@@ -16,8 +16,8 @@ beside the program, `my_net_adapter.py` beside `my_net.py`:
         def run(self, model, X, Y):
             model.train(X, Y)
 
-Of layer objects `make` returns a list, and `forward(model, X)` and `backward(model, d, rate)` of this
-module (`backproof.chained`) go through them.
+Of layer objects `make` returns a list, and `forward(model, X)` and `backward(model, d, rate)` of
+this module (`backproof.chained`) go through them.
 
 In words: make a net, set its weights, run one step, read its weights. Nothing in it may repair what
 the program does.

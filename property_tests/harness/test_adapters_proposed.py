@@ -18,7 +18,6 @@ from property_tests.trying import Trial
 
 # What is not inferred, and why: nothing in the file says how it is to be called.
 NOT_INFERRED = {
-    "layer objects, backward(upstream, rate)": "which layers make a net",
     "lists of lists, the bias as the last column for an input of -1": "what makes the lists",
     "numbers with a name each": "which number stands where",
     "a flat theta for an optimiser, the bias as the first column": "what theta holds",
@@ -36,7 +35,7 @@ def test_right_code_passes_and_a_mistake_fails_without_an_adapter(
     path.write_text(style.program)
     factor, case = Factor(**style.factor), case_of(style)
     with Target(str(path)) as target:
-        assert target.proposed.startswith("from backproof.adapters import Adapter\n")
+        assert target.proposed.startswith("from backproof.adapters import Adapter")
         assert target.adapted.startswith("through an adapter that was inferred: ")
         assert target.smoke() == []
         fitting = replace(case, n=min(case.n, target.claims.max_rows))
