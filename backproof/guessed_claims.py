@@ -84,6 +84,13 @@ def _without_unused(source: str) -> str:
 _ACTIVATION = re.compile("sigm|tanh|relu|softmax|logistic")
 
 
+def told_by(fields: dict[str, Any]) -> Combination | None:
+    """The first combination of a net of layers: they are called so, and numbers do not choose."""
+    if isinstance(fields["hidden"], str):
+        return None
+    return fields["hidden"][0], fields["output"][0], fields["loss"][0]
+
+
 def reproduced(
     combinations: Sequence[Combination], W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
     answer: Array, *, falls: bool,

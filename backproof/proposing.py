@@ -22,7 +22,7 @@ from backproof.adapters import Adapter
 from backproof.blaming import Step, raised_inside
 from backproof.called import makes, returned_names, runs_of
 from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
-from backproof.guessed_claims import Combination, combinations_in, reproduced
+from backproof.guessed_claims import Combination, combinations_in, reproduced, told_by
 from backproof.hurrying import hurried
 from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal, adapter_source
@@ -336,7 +336,7 @@ class _Search:
             [np.ravel(each) for pair in zip(W, b, strict=True) for each in pair if each is not None]
         )
         falls = adapted.gives != "gradient"
-        told = _told(proposal)
+        told = told_by(proposal.fields)
         found, certain = reproduced(
             [told] if told else self.combinations, arrays.weights, arrays.biases, arrays.X,
             arrays.Y, answer, falls=falls,
@@ -379,14 +379,6 @@ def _filled(texts: Any, at: int) -> str:
     return str(
         text.replace("{i}", str(at)).replace("{l}", str(at + 1)).replace("{2i}", str(2 * at))
     )
-
-
-def _told(proposal: Proposal) -> Combination | None:
-    """What the layers themselves are called: numbers do not choose there."""
-    fields = proposal.fields
-    if isinstance(fields["hidden"], str):
-        return None
-    return fields["hidden"][0], fields["output"][0], fields["loss"][0]
 
 
 def _named_claims(combination: Combination) -> dict[str, Any]:
