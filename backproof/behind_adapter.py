@@ -21,6 +21,7 @@ from backproof.adapters import (
 from backproof.adapters import (
     problems_of as misspelt,
 )
+from backproof.blaming import raised_inside, with_line
 from backproof.cells import NotebookError, is_notebook
 from backproof.contract import CONTRACT, NAMED, Function
 from backproof.layouts import LayoutError
@@ -44,7 +45,6 @@ from backproof.replies import Reply, arrays_in, failure_reply
 from backproof.scripts import marked, replace_packages, run_definitions, source_of
 from backproof.smoking import loss_at, problems_of
 from backproof.stated import stated_of, states_loss, words_of
-from backproof.telling import told
 
 
 class Loaded:
@@ -94,9 +94,12 @@ class Loaded:
         except (AdapterError, PathError, LayoutError) as error:
             raise LoadError(f"{self._adapted.shown}: {error}.") from None
         except BaseException as error:
-            said = told(error, self._adapted.folder)
+            who = "the adapter is at fault"
+            if raised_inside(self._adapted, error):
+                who = "the implementation is at fault, or `make` gives it what it does not want"
             raise LoadError(
-                f"{self._shown}: no net can be made through {self._adapted.shown}: {said}."
+                f"{self._shown}: no net can be made through {self._adapted.shown}: "
+                f"{with_line(self._adapted, error)}; {who}."
             ) from None
         return {
             "takes": [],

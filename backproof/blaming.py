@@ -8,14 +8,13 @@ runs may be the one that it wants. If it raises in all of them, the program is a
 import copy
 import time
 from collections.abc import Callable, Iterator
+from inspect import isfunction
 from itertools import product
-from pathlib import Path
-from traceback import extract_tb
 
 from backproof.adapted import Adapted
-from backproof.adapters import BATCHES, LABELS
+from backproof.adapters import BATCHES, LABELS, Adapter
 from backproof.hurrying import hurried
-from backproof.telling import told
+from backproof.telling import file_of, told
 
 _PATIENCE = 0.5  # for one call of the learner's code
 _SECONDS = 3.0  # for all of them
@@ -28,7 +27,7 @@ def whose_fault(adapted: Adapted, error: BaseException, step: Step) -> str:
 
     step: one step of a program behind an adapter, which raises again if it is asked again
     """
-    said = told(error, adapted.folder)
+    said = with_line(adapted, error)
     if not raised_inside(adapted, error):
         return (
             f"one step raises {said}; the adapter is at fault, for the program itself raises "
@@ -48,16 +47,19 @@ def whose_fault(adapted: Adapted, error: BaseException, step: Step) -> str:
 
 def raised_inside(adapted: Adapted, error: BaseException) -> bool:
     """Whether it comes out of the program: the last frame of the two is not the adapter's."""
-    theirs = getattr(adapted.adapter.module, "__file__", None) or ""
-    mine = type(adapted.adapter).run.__code__.co_filename
-    frames = [Path(frame.filename) for frame in extract_tb(error.__traceback__)]
-    known = [path for path in frames if path == Path(mine) or _is_of(path, adapted.folder, theirs)]
-    return bool(known) and known[-1] != Path(mine)
+    mine = _files_of(adapted.adapter)
+    return file_of(error, adapted.folder, *mine) not in ("", *mine)
 
 
-def _is_of(path: Path, folder: Path, file: str) -> bool:
-    installed = {"site-packages", "dist-packages"}.intersection(path.parts)
-    return path == Path(file) or (folder in path.parents and not installed)
+def with_line(adapted: Adapted, error: BaseException) -> str:
+    """What was raised, and its line in the program or in the adapter, wherever that lies."""
+    return told(error, adapted.folder, *_files_of(adapted.adapter))
+
+
+def _files_of(adapter: Adapter) -> list[str]:
+    """Where its methods are written, as tracebacks name it."""
+    methods = [each for each in vars(type(adapter)).values() if isfunction(each)]
+    return list(dict.fromkeys(method.__code__.co_filename for method in methods))
 
 
 def _forms_that_run(adapted: Adapted, step: Step) -> Iterator[str]:

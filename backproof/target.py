@@ -232,7 +232,7 @@ class Target:
         return Steps(before, moved, tuple(map(str, answer.fields.get("resets", ()))))
 
     def smoke(self) -> list[str]:
-        """Problems of the adapter, one sentence each, with what to do; empty where it works.
+        """What does not work, one sentence each: who is at fault, and what to do; or empty.
 
         It tells a broken adapter from a program that is wrong, before anything is judged. Of a
         function or a program without one: whether it answers at all.
@@ -241,7 +241,8 @@ class Target:
             try:
                 return self._line.smoke(self._first_case())
             except Died as died:
-                return [f"one step ends the process: {died.message}."]
+                many = ", or `run` asks it for many steps" if died.status == "timeout" else ""
+                return [f"in one step, {died.message}; the implementation is at fault{many}."]
         answer = self.gradients(self._first_case())
         return [f"{answer.message}."] if isinstance(answer, Failure) else []
 

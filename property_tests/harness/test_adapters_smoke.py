@@ -7,6 +7,7 @@ import pytest
 from backproof import cli
 from backproof.errors import TargetError
 from backproof.target import Target
+from property_tests.harness import runners
 from property_tests.harness.net_styles import STYLES
 from property_tests.harness.net_styles_too import Style
 from property_tests.harness.test_adapters import HEAD, written
@@ -179,4 +180,87 @@ def test_without_an_adapter_the_implementation_is_at_fault(
     assert cli.main(["smoke", str(path)]) == 2
     out = capsys.readouterr().out
     assert "it does not work yet: IndexError: list index out of range at my_net.py line 6." in out
+    assert "no adapter is in between: the implementation is at fault\n" in out
+
+
+ALWAYS = "        raise RuntimeError('always')\n"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ("        h = sigmoid", f"{ALWAYS}        h = sigmoid"),
+            "one step raises RuntimeError: always at net.py line {line}, in whatever form X and Y "
+            "are handed over; the implementation is at fault",
+        ),
+        (
+            ("        h = sigmoid", "        import os; os.abort()\n        h = sigmoid"),
+            "in one step, the process was ended by SIGABRT (aborted) at net.py line {line}; the "
+            "implementation is at fault.",
+        ),
+        (
+            ("        self.lr = 0.3\n", f"        self.lr = 0.3\n{ALWAYS}"),
+            "RuntimeError: always at net.py line {line}; the implementation is at fault, or `make` "
+            "gives it what it does not want.",
+        ),
+    ],
+    ids=["raises", "ends its process", "cannot be made"],
+)
+def test_a_program_that_always_crashes_is_at_fault_wherever_the_adapter_lies(
+    tmp_path: Path, change: tuple[str, str], said: str, beside: bool
+) -> None:
+    spec = written(tmp_path, TRAINS, change)
+    adapter = None
+    if not beside:
+        (tmp_path / "elsewhere").mkdir()
+        adapter = (tmp_path / "net_adapter.py").rename(tmp_path / "elsewhere" / "mine.py")
+    lines = Path(spec).read_text().splitlines()
+    line = 1 + next(i for i, text in enumerate(lines) if "always" in text or "abort" in text)
+    try:
+        with Target(spec, adapter=adapter) as target:
+            (problem,) = target.smoke()
+    except TargetError as error:
+        problem = str(error)
+    assert said.format(line=line) in problem
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ("model.train(X, Y)", "model.train(X)"),
+            "missing 1 required positional argument: 'Y' at mine.py line 12; the adapter is at "
+            "fault, for the program itself raises nothing",
+        ),
+        (
+            ("return self.module.Net(*net.widths)", "return self.module.Nett()"),
+            "has no attribute 'Nett' at mine.py line 9; the adapter is at fault.",
+        ),
+    ],
+)
+def test_an_adapter_that_lies_elsewhere_is_named_with_its_line(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    spec = written(tmp_path, TRAINS)
+    (tmp_path / "net_adapter.py").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    adapter = tmp_path / "elsewhere" / "mine.py"
+    adapter.write_text(HEAD + TRAINS.adapter.replace(*change))
+    try:
+        with Target(spec, adapter=adapter) as target:
+            (problem,) = target.smoke()
+    except TargetError as error:
+        problem = str(error)
+    assert said in problem
+
+
+def test_a_program_of_another_language_that_crashes_is_quoted_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = runners.command(tmp_path, top="def product(A, B):\n    return A[0][99]")
+    assert cli.main(["smoke", spec]) == 2
+    out = capsys.readouterr().out
+    assert "is 'IndexError: list index out of range' at runner.py line 32.\n" in out
     assert "no adapter is in between: the implementation is at fault\n" in out
