@@ -28,8 +28,11 @@ def verdict(checked: Checked, hints: str = "layer") -> str:
         return f"{checked.name} {_broken(first.status)}{where}"
     if checked.exit_code == 0:
         soft = sum(result.status in BROKEN for result in checked.results)  # of level "should"
-        but = f" but for {soft} that only should hold" if soft else ""
-        return f"{checked.name} is right in everything that it claims{but}"
+        known = checked.counted().get("xfail", 0)
+        but = [f"{soft} that only should hold"] if soft else []
+        but += [f"{known} that {'is' if known == 1 else 'are'} expected to fail"] if known else []
+        said = f" but for {' and '.join(but)}" if but else ""
+        return f"{checked.name} is right in everything that it claims{said}"
     return f"{checked.name} could not be judged"
 
 

@@ -182,6 +182,19 @@ def test_exit_codes(results: list[CheckResult], strict: bool, code: int) -> None
     assert Checked("net", "net.py", "", {}, {}, tuple(results), "1", strict).exit_code == code
 
 
+def test_what_is_expected_to_fail_is_not_called_right() -> None:
+    def said(*results: CheckResult) -> str:
+        return headline(Checked("net", "net.py", "", {}, {}, results, "1"))
+
+    right = "net is right in everything that it claims"
+    one, soft = result("xfail"), result("fail", "should")
+    assert said(result("pass"), one).startswith(f"{right} but for 1 that is expected to fail (")
+    assert said(result("pass"), one, soft, one).startswith(
+        f"{right} but for 1 that only should hold and 2 that are expected to fail ("
+    )
+    assert said(result("pass")).startswith(f"{right} (")
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [
