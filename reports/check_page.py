@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from backproof.check_words import verdict, worth_a_line
 from backproof.checked import UNJUDGED, Checked, CheckResult
 from backproof.giving_away import shown
+from backproof.program import PREFIX
 from backproof.sentences import shape_of
 from reports.arrays import side_by_side
 from reports.html import document, section
@@ -90,7 +91,9 @@ def _known(result: CheckResult) -> Markup:
 
 
 def _held(checked: Checked) -> Markup:
-    told = [("called", checked.adapted or "as a function on the contract")]
+    program = checked.target.startswith(PREFIX)
+    plain = "as a program of its own" if program else "as a function on the contract"
+    told = [("called", checked.adapted or plain)]
     told += list(checked.conventions.items())
     if checked.strict:
         told.append(("strict", "what is close, or only should hold, fails as well"))

@@ -116,6 +116,13 @@ def test_each_status_has_its_place(
     assert there in Seen(text).text()
 
 
+def test_the_page_says_how_it_was_called() -> None:
+    checked = made_up(result("pass"))
+    assert "as a function on the contract" in page_of(checked).text()
+    assert "as a program of its own" in page_of(replace(checked, target="cmd:./run")).text()
+    assert "through my_adapter" in page_of(replace(checked, adapted="through my_adapter")).text()
+
+
 def hostile() -> Checked:
     """Names, messages and what was printed are all somebody else's."""
     broken = replace(result("crashed", NASTY, NASTY), printed=NASTY)
