@@ -1,7 +1,8 @@
-"""Mistakes of order, of the update and of state, planted one at a time into two programs that move.
+"""Mistakes of order, of the update and of state, planted one at a time into a class.
 
-Both are right as they stand: a class that trains in place, seen through its adapter as
-after - before, and a function with `alpha` that returns its steps. Each row is a textual change.
+It is right as it stands: it trains in place, seen through its adapter as after - before. Each row
+is a textual change. `planted_functions.py` has them of a function, `planted_models.py` what shows only
+where one model takes several steps.
 """
 
 from dataclasses import dataclass
@@ -60,31 +61,6 @@ class Mine(Adapter):
         model.train(X, Y)
 """
 
-FUNCTION = """\
-import numpy as np
-
-
-def gradients(weights, biases, X, Y):
-    Os = [X]
-    for l, (W, b) in enumerate(zip(weights, biases)):
-        Z = Os[-1] @ W + b
-        Os.append(np.tanh(Z) if l + 1 < len(weights) else Z)
-    delta, dW, db = Os[-1] - Y, [], []
-    for l in reversed(range(len(weights))):
-        dW.insert(0, Os[l].T @ delta)
-        db.insert(0, delta.sum(axis=0))
-        delta = delta @ weights[l].T * (1 - Os[l] ** 2)
-    return dW, db
-
-
-def backprop(weights, biases, X, Y, activations, loss, alpha):
-    known = activations[-1] == "identity" and set(activations[:-1]) <= {"tanh"}
-    if not known or loss != "half_squared_error" or any(b is None for b in biases):
-        raise NotImplementedError
-    dW, db = gradients(weights, biases, X, Y)
-    return [-alpha * W for W in dW], [-alpha * b for b in db]
-"""
-
 
 @dataclass(frozen=True)
 class Misstep:
@@ -99,12 +75,13 @@ class Misstep:
 
 
 TRAIN = CLASS[CLASS.index("        for l, dW, db in self.gradients") :]
-_EARLIER = "some weights are used after they have moved"
+EARLIER = "some weights are used after they have moved"
+NO_MULTIPLE = "it is right: is W used once it moved, or a step cut off?"
 
 OF_CLASS = {
     "moved during the pass": Misstep(
         "update.order",
-        _EARLIER,
+        EARLIER,
         (
             (
                 "            delta = delta @",
@@ -128,7 +105,7 @@ OF_CLASS = {
     ),
     "forward once more after the weights moved": Misstep(
         "update.order",
-        _EARLIER,
+        NO_MULTIPLE,
         (
             (
                 TRAIN,
@@ -143,7 +120,7 @@ OF_CLASS = {
     ),
     "one sample after the other": Misstep(
         "update.order",
-        _EARLIER,
+        NO_MULTIPLE,
         (
             (
                 TRAIN,
@@ -237,7 +214,12 @@ OF_CLASS = {
             ),
         ),
     ),
-    "the whole step twice": Misstep("update.order", _EARLIER, ((TRAIN, TRAIN + TRAIN),)),
+    "the whole step twice": Misstep("update.order", NO_MULTIPLE, ((TRAIN, TRAIN + TRAIN),)),
+    "its step is cut off": Misstep(
+        "update.order",
+        NO_MULTIPLE,
+        (("self.lr * dW", "np.clip(self.lr * dW, -1, 1)"),),
+    ),
     "added to the gradients of all calls": Misstep(
         "contract.twice",
         "it grows by as much each time: is it added to the calls before?",
@@ -276,100 +258,6 @@ OF_CLASS = {
     ),
 }
 
-_CALL = "    dW, db = gradients(weights, biases, X, Y)\n"
-
-OF_FUNCTION = {
-    "moved during the pass": Misstep(
-        "update.order",
-        _EARLIER,
-        (
-            (
-                "def gradients(weights, biases, X, Y):",
-                "def gradients(weights, biases, X, Y, alpha):",
-            ),
-            ("@ weights[l].T", "@ (weights[l] - alpha * dW[0]).T"),
-            (
-                "gradients(weights, biases, X, Y)\n    return",
-                "gradients(weights, biases, X, Y, alpha)\n    return",
-            ),
-        ),
-    ),
-    "one sample after the other": Misstep(
-        "update.order",
-        _EARLIER,
-        (
-            (
-                FUNCTION[FUNCTION.index(_CALL) :],
-                """\
-    Ws, bs = list(weights), list(biases)
-    sW, sb = [0 * W for W in Ws], [0 * b for b in bs]
-    for x, y in zip(X, Y):
-        dW, db = gradients(Ws, bs, x[None], y[None])
-        for l in range(len(Ws)):
-            Ws[l], bs[l] = Ws[l] - alpha * dW[l], bs[l] - alpha * db[l]
-            sW[l], sb[l] = sW[l] - alpha * dW[l], sb[l] - alpha * db[l]
-    return sW, sb
-""",
-            ),
-        ),
-    ),
-    "the sum of the samples so far is added after each": Misstep(
-        "scale.rows",
-        "its rows count 4 : 3 : 2 : 1, and should count alike",
-        (
-            (
-                _CALL,
-                """\
-    dW, db = [0 * W for W in weights], [0 * b for b in biases]
-    for last in range(1, len(X) + 1):
-        so_far = gradients(weights, biases, X[:last], Y[:last])
-        dW = [total + one for total, one in zip(dW, so_far[0])]
-        db = [total + one for total, one in zip(db, so_far[1])]
-""",
-            ),
-        ),
-    ),
-    "biases never move": Misstep(
-        "linear.still",
-        "Δb_1, Δb_2 are 0 throughout",
-        (("[-alpha * b for b in db]", "[0 * b for b in db]"),),
-    ),
-    "the step is lost": Misstep(
-        "linear.still",
-        "nothing moves",
-        (
-            ("[-alpha * b for b in db]", "[0 * b for b in db]"),
-            ("[-alpha * W for W in dW]", "[0 * W for W in dW]"),
-        ),
-    ),
-    "W moves twice": Misstep(
-        "linear.layer",
-        "ΔW_1 is 2 times what it should be, the others are right",
-        (("[-alpha * W for W in dW]", "[-2 * alpha * W for W in dW]"),),
-    ),
-    "added to the gradients of all calls": Misstep(
-        "contract.twice",
-        "it grows by as much each time: is it added to the calls before?",
-        (
-            ("import numpy as np\n", "import numpy as np\n\ntotals = {}\n"),
-            (
-                _CALL,
-                _CALL
-                + """\
-    for l, W in enumerate(dW):
-        totals[l, W.shape] = totals.get((l, W.shape), 0) + W
-        dW[l] = totals[l, W.shape]
-""",
-            ),
-        ),
-    ),
-    "divided by n twice": Misstep(
-        "scale.rows",
-        "every array is their mean divided by n again",
-        (("delta, dW, db = Os[-1] - Y,", "delta, dW, db = (Os[-1] - Y) / len(X) ** 2,"),),
-    ),
-}
-
 
 def write_class(folder: Path, changes: tuple[tuple[str, str], ...] = ()) -> Path:
     """The class with its adapter beside it. Raises AssertionError as `changed` does."""
@@ -379,15 +267,10 @@ def write_class(folder: Path, changes: tuple[tuple[str, str], ...] = ()) -> Path
             ', rate = "Ws[{i}]", "bs[{i}]", "lr"', ', alpha = "Ws[{i}]", "bs[{i}]", 0.5'
         )
     (folder / "net_adapter.py").write_text(adapter, encoding="utf-8")
-    return _written(folder, CLASS, changes)
+    return written(folder, CLASS, changes)
 
 
-def write_function(folder: Path, changes: tuple[tuple[str, str], ...] = ()) -> Path:
-    """The function alone, likewise."""
-    return _written(folder, FUNCTION, changes)
-
-
-def _written(folder: Path, source: str, changes: tuple[tuple[str, str], ...]) -> Path:
+def written(folder: Path, source: str, changes: tuple[tuple[str, str], ...]) -> Path:
     """Raises AssertionError where a text to be changed is not found exactly once."""
     for old, new in changes:
         assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"

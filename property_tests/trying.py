@@ -38,6 +38,7 @@ CLOSE = {"float64": 1e-6, "float32": 1e-4}
 _NEXT_TO_NOTHING = {"float64": 2.0**-300, "float32": 2.0**-100}
 _SLOW_AFTER_MINUS_BEFORE = {"float64": 2.0**-36, "float32": 2.0**-20}
 TOO_EARLY = "with a rate next to nothing it is right: some weights are used after they have moved"
+NO_MULTIPLE = "with a rate next to nothing it is right: is W used once it moved, or a step cut off?"
 MOVED = "with W + ΔW in place of W on the way back it is right: some W is used after it has moved"
 FORMULA, BOUND = "exact arithmetic", "rounding bound"
 _CHANGED = "it changes its inputs itself, which its adapter states"
@@ -119,7 +120,7 @@ class Trial:
         pair = self._against_exact(case, ours)
         formula = None if by_bound else self._formula(asked)
         status, message, judged_by = _status(case, ours, pair, formula)
-        order = status == "fail" and self.target.moves and not by_bound
+        order = status == "fail" and message != LOST and self.target.moves and not by_bound
         early = self._early(asked, case, ours) if order else ""
         message = "; ".join(filter(None, (message, early)))
         shown = _as_it_stands(pair, float(by))
@@ -158,10 +159,12 @@ class Trial:
 
         case: as asked, with the rate that counts
         """
-        if self.has_free_rate:
-            return TOO_EARLY if self._is_right_when_slow(asked) else ""
+        if self.has_free_rate and not self._is_right_when_slow(asked):
+            return ""
         assert ours.step is not None
         moved = used_after_moving(case, ours.step, CLOSE[case.dtype])
+        if self.has_free_rate:
+            return TOO_EARLY if moved else NO_MULTIPLE
         return MOVED if moved else ""
 
     def rows_move(self, case: Case, step: Vector) -> str:

@@ -7,13 +7,12 @@ import pytest
 from backproof.checked import Checked
 from backproof.settings import Settings
 from property_tests.check_run import Request, check
+from property_tests.planted_functions import OF_FUNCTION, write_function
 from property_tests.planted_models import CONVENTIONS, OF_ONE_MODEL
 from property_tests.planted_steps import (
     OF_CLASS,
-    OF_FUNCTION,
     Misstep,
     write_class,
-    write_function,
 )
 
 

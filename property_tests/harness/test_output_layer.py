@@ -10,7 +10,7 @@ import pytest
 
 from property_tests.check_run import Request, check
 from property_tests.planted_steps import write_class
-from property_tests.trying import CLOSE
+from property_tests.trying import CLOSE, LOST, TOO_EARLY
 
 DELTA, HIDDEN = "(O - Y) * O * (1 - O), []", "self.Ws[l].T * O * (1 - O)"
 LOSS, SIGMOID = "loss.half_squared_error.sigmoid", "activation.sigmoid"
@@ -67,3 +67,15 @@ def test_below_it_a_rounding_at_the_output_is_not_marked(tmp_path: Path) -> None
     assert (first.check.id, first.worst.layer) == (SIGMOID, 1)
     top = [p for p in first.parameters if p.layer == 2]
     assert {p.verdict for p in top} == {"wrong"}
+
+
+def test_numbers_that_are_lost_say_nothing_of_the_order(tmp_path: Path) -> None:
+    """The formula is right at every rate, so a rate next to nothing tells nothing."""
+    changes = ((DELTA, "((O - Y) + 1e12 - 1e12) * O * (1 - O), []"),)
+    checked, climb = check(Request(str(write_class(tmp_path, changes))))
+    first = checked.first_broken
+    assert first is not None
+    assert first.check.id == LOSS
+    assert LOST in first.message
+    assert TOO_EARLY not in first.message
+    assert [*climb.owed] == [LOSS]
