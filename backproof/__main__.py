@@ -37,4 +37,6 @@ def _said() -> int:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # where the user stands: a json.py there is theirs, not ours to import
     sys.exit(main())

@@ -5,7 +5,6 @@ hash of what was read must be the name that was asked for.
 """
 
 import hashlib
-import json
 import re
 import zipfile
 from dataclasses import fields
@@ -90,6 +89,8 @@ def load(path: Path) -> Case:
 
 
 def _case_from(arrays: dict[str, Array]) -> Case:
+    import json  # when needed: `import backproof` then works beside somebody's own json.py
+
     scalars = json.loads(bytes(arrays.pop("scalars")).decode())
     if not isinstance(scalars, dict) or set(scalars) != set(_SCALARS):
         raise CaseError("the case file's scalars are not those of this version.")
@@ -123,6 +124,8 @@ def _named_arrays(arrays: Arrays) -> dict[str, Array]:
 
 
 def _scalars_json(case: Case) -> str:
+    import json
+
     scalars = {name: getattr(case, name) for name in _SCALARS}
     # alpha=1 and alpha=1.0 are the same case, so they need the same bytes.
     scalars |= {name: float(scalars[name]) for name in ("alpha", "slope")}

@@ -226,3 +226,20 @@ def test_a_file_of_a_package_is_found_from_the_folder_above(tmp_path: Path) -> N
         (folder / "my_net.py").write_text(f"import {name}\n" + RIGHT)
         with pytest.raises(TargetError, match=f"No module named '{name}' at my_net.py line 1"):
             Target(str(folder / "my_net.py"))
+
+
+def test_files_where_one_stands_shadow_nothing_of_ours_for_python_m(tmp_path: Path) -> None:
+    """`python -m` puts that folder first on the path of the harness itself."""
+    (tmp_path / "my_net.py").write_text(RIGHT)
+    for name in ("json", "oracles", "reports", "rich", "queue"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('this is {name}.py')\n")
+    ran = subprocess.run(
+        [sys.executable, "-m", "backproof", "check", "my_net.py", "--oracles", "none"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert "my_net is not right: linear.layer breaks first" in ran.stdout
