@@ -29,17 +29,25 @@ def adapter_source(proposal: Proposal) -> str:
     lines = [head, "", "", f"class {proposal.name}(Adapter):"]
     claims = ", ".join(_quoted(proposal.fields[name]) for name in together)
     lines.append(f"    hidden, output, loss = {claims}")
-    if fields:
-        values = ", ".join(map(_quoted, fields.values()))
-        line = f"    {', '.join(fields)} = {values}"
-        each = [f"    {name} = {_quoted(value)}" for name, value in fields.items()]
-        lines += [line] if len(line) <= 96 and len(fields) > 1 else each
+    group = dict[str, Any]()
+    for name, value in fields.items():
+        if group and len(_assigned(group | {name: value})) > 96:
+            lines.append(_assigned(group))
+            group = {}
+        group[name] = value
+    lines += [_assigned(group)] if group else []
     if proposal.make:
         lines += ["", "    def make(self, net):", f"        return {proposal.make}"]
     if proposal.run:
         lines += ["", "    def run(self, model, X, Y):"]
         lines += [f"        {line}" for line in proposal.run]
     return "\n".join(lines) + "\n"
+
+
+def _assigned(fields: dict[str, Any]) -> str:
+    """Some attributes in one line."""
+    values = [_quoted(value) for value in fields.values()]
+    return f"    {', '.join(fields)} = {', '.join(values)}"
 
 
 def _quoted(value: Any) -> str:
