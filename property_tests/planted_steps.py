@@ -1,8 +1,8 @@
 """Mistakes of order, of the update and of state, planted one at a time into a class.
 
 It is right as it stands: it trains in place, seen through its adapter as after - before. Each row
-is a textual change. `planted_functions.py` has them of a function, `planted_models.py` what shows only
-where one model takes several steps.
+is a textual change. `planted_functions.py` has those of a function, `planted_models.py` what shows
+only where one model takes several steps.
 """
 
 from dataclasses import dataclass
