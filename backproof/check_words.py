@@ -12,12 +12,13 @@ from backproof.sentences import SHOWN
 def headline(checked: Checked, hints: str = "layer") -> str:
     """The verdict in one sentence, with how many checks have which status.
 
-    hints: of `giving_away.HINTS`; under "none" no check is named
+    hints: of `giving_away.HINTS`; under "none" no check is named, and none counted by its status
     """
-    counts = checked.counted()
+    counts = checked.counted() if hints != "none" else {}
     told = ", ".join(f"{number} {status}" for status, number in counts.items())
     number = len(checked.results)
-    return f"{verdict(checked, hints)} ({number} check{'' if number == 1 else 's'}: {told})."
+    checks = f"{number} check{'' if number == 1 else 's'}"
+    return f"{verdict(checked, hints)} ({checks}{': ' if told else ''}{told})."
 
 
 def verdict(checked: Checked, hints: str = "layer") -> str:

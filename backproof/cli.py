@@ -87,9 +87,8 @@ def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--hints",
         choices=HINTS,
         default="layer",
-        help="what the screen and the page give away: whether it is right (none); which check "
-        "breaks first, without numbers (rung); or everything (layer, the default). --json, --junit "
-        "and --csv are for programs and hold everything",
+        help="what the screen and every file give away: whether it is right (none); which check "
+        "breaks first, without numbers (rung); or everything (layer, the default)",
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="everything, for programs")
     check.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, for a CI")

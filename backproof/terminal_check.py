@@ -56,12 +56,13 @@ class Live:
         others = sum(map(checked.fails, checked.results)) - 1
         if others > 0 and named and not self._everything:
             self.say(f"{others} more: --all")
-        for line in about(checked):
+        seen = shown(checked, self._hints)
+        for line in about(seen):
             self.say(line)
         if self._everything:
-            self._out.print(_ladder(shown(checked, self._hints)))
+            self._out.print(_ladder(seen))
         elif named:
-            for result in worth_a_line(shown(checked, self._hints)):
+            for result in worth_a_line(seen):
                 self.say(line_of(result))
 
     def heard(self, oracle: str, said: str) -> None:

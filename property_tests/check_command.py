@@ -13,6 +13,7 @@ from backproof import junit
 from backproof.checked import Checked
 from backproof.conventions import Factor
 from backproof.errors import BackproofError
+from backproof.giving_away import shown
 from backproof.lasting import lasting
 from backproof.outputs import cannot_be_written, expect_writable, write_whole
 from backproof.runfile import plain
@@ -55,16 +56,20 @@ FORMS = ("json", "junit", "csv", "html")
 
 
 def _text(option: str, options: argparse.Namespace, checked: Checked) -> str:
-    """What goes into the file of an option; the same run gives the same bytes."""
+    """What goes into the file of an option; the same run gives the same bytes.
+
+    No file gives away more than `--hints` allows: whoever may see one of them may see all.
+    """
+    seen = shown(checked, options.hints)
     match option:
         case "--json":
-            return json.dumps(plain(checked), indent=1, ensure_ascii=False) + "\n"
+            return json.dumps(plain(seen), indent=1, ensure_ascii=False) + "\n"
         case "--junit":
-            return junit.text_of(checked)
+            return junit.text_of(seen)
         case "--csv":
             from reports.check_table import check_csv
 
-            return check_csv(checked)
+            return check_csv(seen)
     from reports.check_page import check_page
 
     words = ["backproof", "check", options.implementation, *_adapter(options.adapter)]

@@ -8,11 +8,14 @@ from backproof.sentences import SHOWN, place
 from reports.markup import Markup, join, table, tag
 
 
-def side_by_side(parameters: Sequence[ParameterRecord]) -> Markup:
-    """Which layer is the first wrong one, and each array at its worst element."""
+def side_by_side(parameters: Sequence[ParameterRecord], here: ParameterRecord | None) -> Markup:
+    """Which layer is the first wrong one, and each array at its worst element.
+
+    here: the array where the mistake starts, as the terminal marks it
+    """
     records = from_the_output(parameters)
     return join(
-        tag("p", _first_wrong_layer(records)),
+        tag("p", _first_wrong_layer(records, here)),
         table(
             "Each array from the output down, at its worst element",
             ["where", "yours", "exact", ""],
@@ -21,7 +24,7 @@ def side_by_side(parameters: Sequence[ParameterRecord]) -> Markup:
                     tag("code", place(record)),
                     tag("td", repr(record.value_a), class_="num"),
                     tag("td", repr(record.value_b), class_="num"),
-                    tag("td", record.verdict, class_="off" if record.verdict == "wrong" else ""),
+                    _word(record, here),
                 ]
                 for record in records
             ],
@@ -30,12 +33,20 @@ def side_by_side(parameters: Sequence[ParameterRecord]) -> Markup:
     )
 
 
-def _first_wrong_layer(records: list[ParameterRecord]) -> str:
+def _word(record: ParameterRecord, here: ParameterRecord | None) -> Markup:
+    wrong = record.verdict == "wrong"
+    said = "wrong here" if wrong and record == here else record.verdict
+    return tag("td", said, class_="off" if wrong else "")
+
+
+def _first_wrong_layer(records: list[ParameterRecord], here: ParameterRecord | None) -> str:
     wrong = [record for record in records if record.verdict == "wrong"]
     if not wrong:
         return "No single array is out of its bound; the numbers are those that lie farthest apart."
-    layer = wrong[0].layer
+    # An array above it may be out of its bound by next to nothing: the mistake is not there.
+    layer = here.layer if here is not None and here in wrong else wrong[0].layer
     names = " and ".join(f"{SHOWN[r.parameter]}_{layer}" for r in wrong if r.layer == layer)
-    above = "" if layer == records[0].layer else f" Layer {layer + 1} above it is right."
+    word = "close" if any(record.layer == layer + 1 for record in wrong) else "right"
+    above = "" if layer == records[0].layer else f" Layer {layer + 1} above it is {word}."
     verb = "are" if " and " in names else "is"
     return f"From the output down, layer {layer} is the first wrong one: {names} {verb}.{above}"

@@ -41,10 +41,13 @@ def check_page(checked: Checked, again: Sequence[str], replay: str, hints: str =
 
 
 def _lead(checked: Checked, hints: str) -> str:
+    checks = plural(len(checked.results), "check")
+    if hints == "none":
+        return f"{checks}."
     others = sum(map(checked.fails, checked.results)) - 1
     counts = ", ".join(f"{counted(n)} {status}" for status, n in checked.counted().items())
-    more = "" if others < 1 or hints == "none" else f" {counted(others)} more must be mended."
-    return f"{plural(len(checked.results), 'check')}: {counts}.{more}"
+    more = "" if others < 1 else f" {counted(others)} more must be mended."
+    return f"{checks}: {counts}.{more}"
 
 
 def _sections(
@@ -68,7 +71,7 @@ def _first(first: CheckResult, again: Sequence[str], replay: str) -> Markup:
         tag("p", tag("b", first.status, class_="off"), f": {first.message}"),
     ]
     if first.parameters:
-        told.append(side_by_side(first.parameters))
+        told.append(side_by_side(first.parameters, first.worst))
     if first.printed:
         told += [tag("p", "The end of what it printed:"), tag("pre", first.printed, tabindex=0)]
     commands = [shlex.join(again)]

@@ -61,7 +61,7 @@ def _sections(found: ClassGrades, grade: Grade, hints: str) -> Iterator[Markup]:
     if first is not None:
         yield _section("What breaks first", _first(first))
         if first.parameters:
-            yield _section("Where", side_by_side(first.parameters))
+            yield _section("Where", side_by_side(first.parameters, first.worst))
     if hints == "layer" and grade.judged.marks:
         yield _section("Layer by layer, given your own delta", _followed(grade))
     if grade.judged.checked is not None:

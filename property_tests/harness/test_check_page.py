@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from backproof import cli
-from backproof.checked import Check, Checked, CheckResult
+from backproof.checked import LEVELS, STATUSES, Check, Checked, CheckResult
+from backproof.giving_away import HINTS, shown
 from backproof.terminal import Screen
 from backproof.terminal_check import Live
 from property_tests.check_run import Request, check
@@ -17,6 +18,7 @@ from property_tests.harness.test_report_page import Seen, loads
 from property_tests.harness.test_reports import formulas
 from property_tests.planted import EXAMPLE, PLANTED, write_planted
 from reports import markup, tables
+from reports.arrays import side_by_side
 from reports.check_page import check_page
 from reports.check_table import check_csv
 
@@ -77,6 +79,20 @@ def test_the_page_of_a_wrong_program_begins_with_what_breaks_first(wrong: Checke
     assert seen.unbalanced == []
     assert seen.open == []
     assert all(attrs.get("scope") for tag, attrs in seen.tags if tag == "th")
+
+
+def test_the_first_wrong_layer_is_the_one_that_the_terminal_marks(wrong: Checked) -> None:
+    """The output's layer is out of its bound by next to nothing: the mistake is not there."""
+    first = wrong.first_broken
+    assert first is not None
+    nearly = [replace(r, verdict="wrong") if r.layer == 2 else r for r in first.parameters]
+    text = side_by_side(nearly, first.worst)
+    assert "layer 1 is the first wrong one: dW_1 and db_1 are. Layer 2 above it is close." in text
+    assert text.count("wrong here") == 1
+    assert text.index("<code>db_1[0]</code>") < text.index("wrong here")  # in the last row
+    unmarked = side_by_side(nearly, None)
+    assert "layer 2 is the first wrong one" in unmarked
+    assert "wrong here" not in unmarked
 
 
 def test_the_page_has_a_row_for_each_check_with_its_word(wrong: Checked) -> None:
@@ -232,47 +248,68 @@ def test_what_cannot_be_written_is_said_before_anything_is_asked(
 
 # How much is given away.
 
-NUMBERS = ["exact is", "bp1", "yours", "db_1", "-4.8208"]
+# Of the case and of its arrays; of the checks, and of where on the ladder they stand.
+NUMBERS = ["exact is", "bp1", "db_1", "-4.82", "3-5-2"]
+NAMES = ["activation.sigmoid", "it stands on", "blocked", "depth.2", "56 pass", "linear"]
+FORMS = ("json", "junit", "csv", "html")
 
 
-@pytest.mark.parametrize(
-    ("hints", "options", "there", "absent"),
-    [
-        (
-            "none",
-            [],
-            ["derivative_at_activation is not right (", "claimed"],
-            [*NUMBERS, "sigmoid:", "activation.sigmoid", "--all"],
-        ),
-        ("rung", [], ["activation.sigmoid", "fail: it does not hold"], NUMBERS),
-        (
-            "rung",
-            ["--all"],
-            ["loss.half_squared_error.sigmoid", "it stands on activation.sigmoid"],
-            NUMBERS,
-        ),
-        ("layer", [], ["activation.sigmoid", *NUMBERS], []),
-    ],
-)
-def test_the_screen_and_the_page_give_away_what_the_hints_allow(
-    hints: str,
-    options: list[str],
-    there: list[str],
-    absent: list[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def given_away(
+    hints: str, folder: Path, capsys: pytest.CaptureFixture[str], *more: str
+) -> dict[str, str]:
+    """What the screen and each file say of a wrong program; a page as its reader sees it."""
     bug = next(bug for bug in PLANTED if bug.name == "derivative_at_activation")
-    target, page, table = write_planted(bug, tmp_path), tmp_path / "page", tmp_path / "table"
-    words = ["check", str(target), "--oracles", "none", "--hints", hints, *options]
-    assert cli.main([*words, "--html", str(page), "--csv", str(table)]) == 1
-    out = capsys.readouterr().out
-    body = Seen(page.read_text(encoding="utf-8")).text()
-    assert [word for word in there if word not in out] == []
-    assert [word for word in absent if word in out] == []
-    assert [word for word in absent if word in body] == []
-    assert ("The whole ladder" in body) == (hints != "none")
-    assert "exact is" in table.read_text(encoding="utf-8")  # for programs: everything
+    words = ["check", str(write_planted(bug, folder)), "--oracles", "none", "--hints", hints]
+    for form in FORMS:
+        words += [f"--{form}", str(folder / form)]
+    assert cli.main([*words, *more]) == 1
+    said = {form: (folder / form).read_text(encoding="utf-8") for form in FORMS}
+    return {**said, "html": Seen(said["html"]).text(), "screen": capsys.readouterr().out}
+
+
+@pytest.mark.parametrize("more", [[], ["--strict"]])
+def test_without_hints_everything_says_only_whether_it_is_right(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for where, text in given_away("none", tmp_path, capsys, *more).items():
+        assert "derivative_at_activation is not right" in text, where
+        assert "--hints none: which checks hold" in text or where in ("junit", "csv")
+        assert [word for word in (*NUMBERS, *NAMES) if word in text] == [], where
+    assert list(rows_of((tmp_path / "csv").read_text(encoding="utf-8"))) == ["everything"]
+
+
+@pytest.mark.parametrize("more", [[], ["--all"]])
+def test_the_rung_is_named_everywhere_and_its_numbers_nowhere(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for where, text in given_away("rung", tmp_path, capsys, *more).items():
+        assert "activation.sigmoid" in text, where
+        assert "it does not hold" in text, where
+        assert ("it stands on activation.sigmoid" in text) == (where != "screen" or bool(more))
+        assert [word for word in NUMBERS if word in text] == [], where
+    rows = rows_of((tmp_path / "csv").read_text(encoding="utf-8")).values()
+    assert {row[name] for row in rows for name in ("yours", "exact", "token", "element")} == {""}
+
+
+def test_everything_is_given_away_unless_somebody_wants_less(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for where, text in given_away("layer", tmp_path, capsys).items():
+        for word in ("activation.sigmoid", *NUMBERS[:4]):
+            assert word in text, (where, word)
+        assert "kept back" not in text, where
+
+
+def test_what_is_seen_has_the_verdict_of_what_was_found() -> None:
+    """Every status at every level: nobody passes, or fails, by looking away."""
+    pairs = [(status, level) for status in STATUSES for level in LEVELS]
+    for strict in (False, True):
+        for one in pairs:
+            for other in pairs:
+                found = made_up(*(result(s, "", f"depth.{i}", level) for i, (s, level) in
+                                  enumerate((one, other), 1)), strict=strict)  # fmt: skip
+                for hints in HINTS:
+                    assert shown(found, hints).exit_code == found.exit_code, (one, other, strict)
 
 
 def test_all_without_hints_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
