@@ -62,6 +62,7 @@ def about(checked: Checked) -> Iterator[str]:
         yield f"{name}: {said}"
     yield f"claimed: {claimed(checked)}"
     yield from checked.notes
+    yield from checked.advice
 
 
 def claimed(checked: Checked) -> str:

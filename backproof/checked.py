@@ -76,6 +76,7 @@ class Checked:
     target: as the user wrote it   adapted: how it was called, one sentence; "" on the contract
     conventions: what was inferred and then held, in words   claims: field -> names
     ladder: version of the frozen ladder   notes: what could not be limited or measured here
+    advice: what to do if it was asked for more than it is meant for; it says where it fails
     witnesses: oracle -> what it says of the cases that were judged, in words
     """
 
@@ -88,6 +89,7 @@ class Checked:
     ladder: str
     strict: bool = False
     notes: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     witnesses: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA

@@ -46,7 +46,8 @@ def shown(checked: Checked, hints: str) -> Checked:
     results = tuple(shown_of(each, hints) for each in checked.results)
     if hints == "none":
         results = (_all_in_one(checked),)
-    return replace(checked, results=results, notes=(*checked.notes, _KEPT_BACK[hints]))
+    notes = (*checked.notes, _KEPT_BACK[hints])
+    return replace(checked, results=results, notes=notes, advice=())
 
 
 def _all_in_one(checked: Checked) -> CheckResult:

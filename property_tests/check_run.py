@@ -42,9 +42,7 @@ def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, 
             results.append(with_expected(result, request.settings.expected))
             show(results[-1])
         _all_expected_exist(request.settings, {result.check.id for result in results})
-        notes = _notes(request, target, climb, widened)
-        if not target.adapted and not request.spec.startswith(PREFIX):
-            notes += tuple(advice(climb, results))
+        on_the_contract = not target.adapted and not request.spec.startswith(PREFIX)
         checked = Checked(
             name=target.name,
             target=request.spec,
@@ -54,7 +52,8 @@ def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, 
             results=tuple(results),
             ladder=VERSION,
             strict=request.strict,
-            notes=notes,
+            notes=_notes(request, target, climb, widened),
+            advice=tuple(advice(climb, results)) if on_the_contract else (),
             versions=_versions(),
         )
     return checked, climb

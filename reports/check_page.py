@@ -100,7 +100,9 @@ def _held(checked: Checked) -> Markup:
     told += list(checked.conventions.items())
     if checked.strict:
         told.append(("strict", "what is close, or only should hold, fails as well"))
-    return join(_named(told), tag("ul", [tag("li", note) for note in checked.notes]))
+    return join(
+        _named(told), tag("ul", [tag("li", said) for said in (*checked.notes, *checked.advice)])
+    )
 
 
 def _ladder(checked: Checked) -> Markup:

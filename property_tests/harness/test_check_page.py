@@ -278,6 +278,16 @@ def test_without_hints_everything_says_only_whether_it_is_right(
     assert list(rows_of((tmp_path / "csv").read_text(encoding="utf-8"))) == ["everything"]
 
 
+@pytest.mark.parametrize("hints", HINTS)
+def test_advice_says_where_it_fails_and_is_kept_back_with_that(hints: str) -> None:
+    advised = replace(
+        made_up(result("error", "KeyError: 'tanh'")), advice=("if not meant for tanh",)
+    )
+    page = Seen(check_page(advised, AGAIN, REPLAY, hints)).text()
+    assert ("if not meant for tanh" in page) == (hints == "layer")
+    assert (shown(advised, hints).advice == ()) == (hints != "layer")
+
+
 @pytest.mark.parametrize("more", [[], ["--all"]])
 def test_the_rung_is_named_everywhere_and_its_numbers_nowhere(
     more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

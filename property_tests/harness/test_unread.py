@@ -47,7 +47,7 @@ def test_who_does_not_refuse_is_told_to(
     path.write_text(SIGMOID.format(top=top, name=name))
     checked, _ = check(Request(str(path)))
     assert checked.exit_code == (1 if said else 0)
-    assert checked.notes == said
+    assert checked.advice == said
 
 
 @pytest.mark.parametrize("name", ["tanh_derivative", "no_hidden_derivative", "ascent", "crash"])
@@ -55,4 +55,4 @@ def test_a_mistake_is_no_reason_to_refuse(tmp_path: Path, name: str) -> None:
     bug = next(bug for bug in PLANTED if bug.name == name)
     checked, _ = check(Request(str(write_planted(bug, tmp_path))))
     assert checked.exit_code == 1
-    assert checked.notes == ()
+    assert checked.advice == ()
