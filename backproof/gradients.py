@@ -76,6 +76,13 @@ class Gradients:
     X: Array | None = None
     Y: Array | None = None
 
+    @property
+    def vector(self) -> Vector:
+        """(P,) the gradient, or the step of a side that shows only that."""
+        vector = self.step if self.gradient is None else self.gradient
+        assert vector is not None  # a side gives one of the two
+        return vector
+
 
 @dataclass(frozen=True)
 class Failure:

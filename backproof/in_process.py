@@ -22,8 +22,9 @@ from backproof.case import Case
 from backproof.contract import CONTRACT, Function
 from backproof.drawing import Array
 from backproof.errors import TargetError
-from backproof.line import Limits, Line, Place, answers, arrays_of, question_of
+from backproof.line import Limits, Line, Place, answers, arrays_of
 from backproof.loading import LoadError, on_the_contract
+from backproof.protocol import question_of
 from backproof.target import Target
 
 NOT_ISOLATED = (

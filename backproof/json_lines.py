@@ -16,7 +16,7 @@ from backproof import names
 from backproof.case import Case
 from backproof.drawing import Array
 from backproof.gradients import Vector
-from backproof.protocol import VERSION, ProtocolError
+from backproof.protocol import VERSION, ProtocolError, question_of
 
 # The largest case (8 layers of width 64, 128 rows) is 1.3 MB of digits.
 MOST_LINE_BYTES = 4 * 2**20
@@ -36,11 +36,7 @@ class AnswerError(Exception):
 def start() -> bytes:
     """The first line: the version of the protocol, and every name that may ever be asked for."""
     features = {
-        "activations": names.ACTIVATIONS,
-        "losses": names.LOSSES,
-        "reductions": names.REDUCTIONS,
-        "biases": names.BIASES,
-        "dtypes": names.DTYPES,
+        **names.CLAIMED,
         "slopes": names.SLOPES,
         "max_depth": names.MAX_DEPTH,
         "max_width": names.MAX_WIDTH,
@@ -50,18 +46,11 @@ def start() -> bytes:
 
 
 def question(case: Case, number: int, layout: str) -> bytes:
-    """What a network is asked about. Not the case itself: nothing gives away how it was drawn."""
+    """What a network is asked about, with its arrays."""
     arrays = case.arrays
     fields = {
         "kind": "gradients",
-        "id": number,
-        "activations": case.activations,
-        "loss": case.loss,
-        "reduction": case.reduction,
-        "bias": case.bias,
-        "dtype": case.dtype,
-        "alpha": case.alpha,
-        "slope": case.slope,
+        **question_of(case, number),
         "weights": [_turned(W, layout).tolist() for W in arrays.weights],
         "biases": [None if b is None else b.tolist() for b in arrays.biases],
         "X": _turned(arrays.X, layout).tolist(),

@@ -10,7 +10,7 @@ from backproof.case import Case
 from backproof.child import Child, Died
 from backproof.drawing import Array
 from backproof.errors import TargetError
-from backproof.protocol import VERSION, Message
+from backproof.protocol import VERSION, Message, question_of
 
 
 @dataclass(frozen=True)
@@ -196,21 +196,6 @@ class Probe:
         if refused and case.bias == "none":
             self.needs_biases = answer.fields["message"]
         return refused
-
-
-def question_of(case: Case, number: int) -> dict[str, Any]:
-    """What a network is asked about, arrays apart. Not the case itself: nothing gives away how
-    it was drawn."""
-    return {
-        "id": number,
-        "activations": case.activations,
-        "loss": case.loss,
-        "reduction": case.reduction,
-        "bias": case.bias,
-        "alpha": case.alpha,
-        "slope": case.slope,
-        "dtype": case.dtype,
-    }
 
 
 def arrays_of(case: Case) -> dict[str, Array]:

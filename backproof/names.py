@@ -39,6 +39,15 @@ REDUCTIONS = ("sum", "mean")
 BIASES = ("separate", "augmented", "none")
 DTYPES = ("float64", "float32")
 
+# What a program claims some of, under the name of the claim.
+CLAIMED = {
+    "activations": ACTIVATIONS,
+    "losses": LOSSES,
+    "reductions": REDUCTIONS,
+    "biases": BIASES,
+    "dtypes": DTYPES,
+}
+
 # Where the numbers of a case come from; `drawing.py` says what each one draws.
 # "real" holds given arrays (a data set, somebody's own weights) and is never drawn.
 REGIMES = (

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from backproof.case import Case
 from backproof.drawing import Array
 
 VERSION = 1
@@ -36,6 +37,21 @@ _LENGTH = struct.Struct("<I")
 
 class ProtocolError(Exception):
     """The bytes that came, or those that were to go, are no message."""
+
+
+def question_of(case: Case, number: int) -> dict[str, Any]:
+    """What a network is asked about, arrays apart. Not the case itself: nothing gives away how it
+    was drawn."""
+    return {
+        "id": number,
+        "activations": case.activations,
+        "loss": case.loss,
+        "reduction": case.reduction,
+        "bias": case.bias,
+        "dtype": case.dtype,
+        "alpha": case.alpha,
+        "slope": case.slope,
+    }
 
 
 @dataclass(frozen=True, eq=False)

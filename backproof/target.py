@@ -11,7 +11,6 @@ is asked as if nothing had happened.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,12 +94,7 @@ class Target:
     def __enter__(self) -> "Target":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -329,11 +323,7 @@ class Target:
 
     def _vector(self, case: Case) -> Vector | Failure:
         answer = self.gradients(case)
-        if isinstance(answer, Failure):
-            return answer
-        vector = answer.step if answer.gradient is None else answer.gradient
-        assert vector is not None  # a target gives one of the two
-        return vector
+        return answer if isinstance(answer, Failure) else answer.vector
 
     def _reduction(self, base: Case) -> tuple[str, str]:
         found = self._reduction_at(base)

@@ -200,18 +200,11 @@ def _remarks(run: Run) -> Iterator[str]:
 
 def _claimed(run: Run) -> str:
     """claimed / all, per field, as the score line always shows it."""
-    everything = {
-        "activations": names.ACTIVATIONS,
-        "losses": names.LOSSES,
-        "reductions": names.REDUCTIONS,
-        "biases": names.BIASES,
-        "dtypes": names.DTYPES,
-    }
     told = []
     for field, claimed in run.header.claims.items():
-        left = [name for name in everything.get(field, ()) if name not in claimed]
+        left = [name for name in names.CLAIMED.get(field, ()) if name not in claimed]
         without = f" (not {', '.join(left)})" if left else ""
-        told.append(f"{len(claimed)} of {len(everything.get(field, claimed))} {field}{without}")
+        told.append(f"{len(claimed)} of {len(names.CLAIMED.get(field, claimed))} {field}{without}")
     return ", ".join(told)
 
 

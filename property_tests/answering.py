@@ -37,9 +37,7 @@ def answer(climb: Climb, question: Question) -> CheckResult:
         answer = climb.target.gradients(case)
         if isinstance(answer, Failure):
             return failed(climb, question, Found(case, answer.status, answer.message))
-        vector = answer.step if answer.gradient is None else answer.gradient
-        assert vector is not None
-        if not np.isfinite(vector).all():
+        if not np.isfinite(answer.vector).all():
             return failed(climb, question, Found(case, "fail", "the answer has no finite numbers"))
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
@@ -133,9 +131,7 @@ def _same(
 
 def vector_of(answer: Gradients | Failure) -> Vector:
     assert isinstance(answer, Gradients)
-    vector = answer.step if answer.gradient is None else answer.gradient
-    assert vector is not None
-    return vector
+    return answer.vector
 
 
 def _moved(climb: Climb, case: Case, before: Vector, after: Vector) -> str:

@@ -10,7 +10,7 @@ from backproof.program import PREFIX
 from backproof.sentences import shape_of
 from reports.arrays import side_by_side
 from reports.html import document, section
-from reports.markup import Markup, counted, join, name_code, plural, short, table, tag
+from reports.markup import Markup, counted, join, masthead, name_code, plural, short, table, tag
 from reports.snippet import numpy_snippet
 from reports.tables import measure_array
 
@@ -27,12 +27,11 @@ def check_page(checked: Checked, again: Sequence[str], replay: str, hints: str =
     sections = list(_sections(shown(checked, hints), again, replay, hints))
     body = tag(
         "main",
-        tag(
-            "header",
-            tag("p", f"backproof · {checked.target}", class_="brand"),
-            tag("h1", verdict(checked, hints), "."),
-            tag("p", _lead(checked, hints), class_="lead"),
-            class_=_MANNER.get(checked.exit_code, False),
+        masthead(
+            f"backproof · {checked.target}",
+            f"{verdict(checked, hints)}.",
+            _lead(checked, hints),
+            _MANNER.get(checked.exit_code, ""),
         ),
         [section(number, *each) for number, each in enumerate(sections, 1)],
     )

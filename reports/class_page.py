@@ -9,15 +9,16 @@ from reports.grade_tables import RungRow
 from reports.html import document, section
 from reports.markup import (
     Markup,
+    bar_of,
     counted,
     escaped,
     join,
+    masthead,
     plural,
     separated,
     share,
     table,
     tag,
-    void,
 )
 
 # What stands in a cell of the class table: a sign that needs no colour, and the word for whoever
@@ -43,13 +44,7 @@ def class_page(found: ClassGrades, rows: Sequence[RungRow]) -> str:
     ]
     body = tag(
         "main",
-        tag(
-            "header",
-            tag("p", "backproof grade", class_="brand"),
-            tag("h1", found.rubric.title),
-            tag("p", _lead(found), class_="lead"),
-            class_="agrees",
-        ),
+        masthead("backproof grade", found.rubric.title, _lead(found), "agrees"),
         _facts(found),
         [section(number, *each) for number, each in enumerate(sections, 1)],
         _footer(),
@@ -156,7 +151,7 @@ def _rungs(rows: Sequence[RungRow], students: int) -> Markup:
             [
                 row.title,
                 tag("td", counted(row.broke_first), class_="num"),
-                tag("td", share(row.broke_first, students), _bar(row.broke_first, students),
+                tag("td", share(row.broke_first, students), bar_of(row.broke_first, students),
                     class_="share"),
                 *(
                     tag("td", counted(number), class_="num")
@@ -172,12 +167,6 @@ def _rungs(rows: Sequence[RungRow], students: int) -> Markup:
 
 def _of(row: RungRow) -> str:
     return f"{row.mean_points} of {row.out_of}" if row.out_of else "–"
-
-
-def _bar(number: int, whole: int) -> Markup:
-    width = f"{100 * number / whole:.1f}%"
-    bar = void("rect", class_="band", x=0, y=0, width=width, height=6)
-    return tag("svg", bar, class_="share", aria_hidden="true")
 
 
 def _first_broken(found: ClassGrades, rows: Sequence[RungRow]) -> Markup:

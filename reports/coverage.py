@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from backproof.names import ACTIVATIONS, LOSSES, OUTPUT_ACTIVATION
 from backproof.records import CaseLine, Run
-from reports.markup import Markup, counted, join, name_code, plural, share, table, tag, void
+from reports.markup import Markup, bar_of, counted, join, name_code, plural, share, table, tag, void
 
 _DEPTHS = range(1, 6)  # of the standard size, to which all targets refer
 _MOST_GAPS = 40
@@ -121,18 +121,12 @@ def _shares(cases: list[CaseLine], field: str) -> Markup:
             [
                 value,
                 tag("td", counted(number), class_="num"),
-                tag("td", share(number, len(cases)), _bar(number, len(cases)), class_="share"),
+                tag("td", share(number, len(cases)), bar_of(number, len(cases)), class_="share"),
             ]
             for value, number in sorted(tally.items(), key=lambda item: (-item[1], item[0]))
         ],
         label=f"Share of each {field}",
     )
-
-
-def _bar(number: int, whole: int) -> Markup:
-    width = f"{100 * number / whole:.1f}%"
-    bar = void("rect", class_="band", x=0, y=0, width=width, height=6)
-    return tag("svg", bar, class_="share", aria_hidden="true")
 
 
 def _origin(run: Run) -> Markup:

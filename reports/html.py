@@ -9,7 +9,7 @@ from pathlib import Path
 from backproof.records import Run
 from reports.audit import standing
 from reports.coverage import coverage_section
-from reports.markup import Markup, join, tag
+from reports.markup import Markup, join, masthead, tag
 from reports.opening import banners, distance_section, headline, title, verdict_section
 from reports.sides import sides_section
 from reports.spread import spread_section
@@ -35,12 +35,7 @@ def page(run: Run, summary: list[SummaryRow]) -> str:
     ]
     body = tag(
         "main",
-        tag(
-            "header",
-            tag("p", "backproof", class_="brand"),
-            tag("h1", headline(run, found)),
-            class_=found.verdict,
-        ),
+        masthead("backproof", headline(run, found), "", found.verdict),
         banners(run, found),
         _contents(sections),
         [section(number, *each) for number, each in enumerate(sections, 1)],

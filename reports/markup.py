@@ -78,6 +78,17 @@ def _attributes(attributes: dict[str, Attribute]) -> str:
     return "".join(told)
 
 
+def masthead(brand: str, heading: Content, lead: Content, manner: str) -> Markup:
+    """The top of a page. lead: "" for none   manner: its class, "agrees" or so, "" for none"""
+    return tag(
+        "header",
+        tag("p", brand, class_="brand"),
+        tag("h1", heading),
+        tag("p", lead, class_="lead") if lead else "",
+        class_=manner or False,
+    )
+
+
 def table(
     caption: Content,
     heads: Sequence[Content],
@@ -148,6 +159,12 @@ def share(part: int, whole: int) -> str:
     return (
         "< 0.01 %" if percent < 0.01 else f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
     )
+
+
+def bar_of(part: int, whole: int) -> Markup:
+    """The same share as a bar, for the eye alone."""
+    bar = void("rect", class_="band", x=0, y=0, width=f"{100 * part / whole:.1f}%", height=6)
+    return tag("svg", bar, class_="share", aria_hidden="true")
 
 
 def names(items: Sequence[str]) -> Markup:

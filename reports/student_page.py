@@ -17,7 +17,7 @@ from backproof.grades import ClassGrades, Grade, NetMarks, RungGrade, points_tex
 from backproof.sentences import shape_of
 from reports.arrays import side_by_side
 from reports.html import document
-from reports.markup import Markup, join, plural, table, tag
+from reports.markup import Markup, join, masthead, plural, table, tag
 
 
 def student_page(found: ClassGrades, grade: Grade, hints: str) -> str:
@@ -27,12 +27,11 @@ def student_page(found: ClassGrades, grade: Grade, hints: str) -> str:
     sections = [] if hints == "none" else list(_sections(found, grade, hints))
     body = tag(
         "main",
-        tag(
-            "header",
-            tag("p", f"backproof · {found.rubric.title}", class_="brand"),
-            tag("h1", grade.student),
-            tag("p", tag("b", points), " · ", _verdict(grade), class_="lead"),
-            class_="agrees" if right else "disagrees",
+        masthead(
+            f"backproof · {found.rubric.title}",
+            grade.student,
+            join(tag("b", points), " · ", _verdict(grade)),
+            "agrees" if right else "disagrees",
         ),
         _unasked(grade),
         sections,
