@@ -177,7 +177,10 @@ class Adapted:
         # Whoever shuffles a batch does it the same way each time; that is no state of theirs.
         random.seed(0)
         np.random.seed(0)  # noqa: NPY002 - it is theirs
-        model = prepared(self.adapter.make(net))
+        made = self.adapter.make(net)
+        if self.marked is not None:
+            self.marked.begin(made)
+        model = prepared(made)
         if self.adapter.rate:
             for rate in names(self.adapter.rate):
                 path = parsed(rate, 0)

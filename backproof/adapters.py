@@ -141,7 +141,8 @@ class Adapter:
     Of scripts (`backproof.scripts`)
         script: run its definitions only when it is loaded
         loop, lines: what is run then, by line or by a text that stands in one line alone; of a loop
-            in a function, what the function defines above it is known as well
+            in a function or in a method, what stands above it there is run first, and the weights
+            are set then; a method's loop runs on what `make` returns
         data: the names by which the script calls X and Y
         without: packages that are replaced by ones that do nothing, such as "matplotlib"
     """

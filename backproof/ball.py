@@ -67,6 +67,18 @@ class Ball:
     def __repr__(self) -> str:
         return f"Ball({self.x.str(15)})"
 
+    def __format__(self, spec: str) -> str:
+        """What a `print` of it shows, never what is computed with: no `float` reads the "~"."""
+        return "~" + format(float(self.x), spec)
+
+    def reshape(self, *shape: Any) -> Any:
+        """As a NumPy number has it, which is what np.sum gives: an array of one element."""
+        from backproof.ball_array import BallArray
+
+        holder = np.empty((), dtype=object)
+        holder[()] = self
+        return holder.view(BallArray).reshape(*shape)
+
     def __add__(self, other: Any) -> Any:
         if type(other) is Ball:  # nearly always, and this is where the time goes
             return Ball(self.x + other.x)

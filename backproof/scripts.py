@@ -75,11 +75,34 @@ class Marked:
     """The part of a script that is one forward and backward pass.
 
     words: what it is, for people   given: names and values that are set before it runs
+    above: what the function around a loop does before it   owner: how a method calls its object
     """
 
-    def __init__(self, code: CodeType, module: ModuleType, words: str) -> None:
+    def __init__(
+        self,
+        code: CodeType,
+        module: ModuleType,
+        words: str,
+        above: Sequence[CodeType] = (),
+        owner: str = "",
+    ) -> None:
         self._code, self._module, self.words = code, module, words
+        self._above, self._owner = above, owner
         self.given: dict[str, Any] = {}
+
+    def begin(self, model: object) -> None:
+        """What stands above a loop in its function: sizes of the data, weights to be replaced.
+
+        What a line of it raises is as if that line were not there: whoever needs it will say so.
+        """
+        if self._owner and model is not self._module:
+            self.given[self._owner] = model
+        vars(self._module).update(self.given)
+        for code in self._above:
+            try:
+                exec(code, vars(self._module))
+            except Exception:
+                continue
 
     def run(self) -> None:
         vars(self._module).update(self.given)
@@ -92,11 +115,15 @@ def marked(adapter: Adapter, source: str, module: ModuleType, path: Path) -> Mar
         return None
     tree = ast.parse(source)
     body: list[ast.stmt]
+    above, owner = list[CodeType](), ""
     if adapter.loop:
         found = _loop(tree, source, adapter.loop)
         body = [_once(found)]
         for function in functions_around(tree, found):
-            run_definitions(ast.Module(defined_before(function, found), []), module, path)
+            before = defined_before(function, found)
+            run_definitions(ast.Module(before, []), module, path)
+            above += [_compiled([each], path) for each in before if isinstance(each, _PLAIN)]
+            owner = owner or owner_of(tree, function)
         words = f"the body of its loop at line {found.lineno} is run once"
     else:
         assert adapter.lines is not None
@@ -104,9 +131,20 @@ def marked(adapter: Adapter, source: str, module: ModuleType, path: Path) -> Mar
         body = _between(tree, first, last)
         words = f"its lines {body[0].lineno} to {body[-1].end_lineno} are run"
     try:
-        return Marked(_compiled(body, path), module, words)
+        return Marked(_compiled(body, path), module, words, above, owner)
     except SyntaxError as error:
         raise AdapterError(f"what is marked cannot be run on its own: {error.msg}") from None
+
+
+# What may be run above a loop: neither a loop of its own nor a `with` that opens a file.
+_PLAIN = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If)
+
+
+def owner_of(tree: ast.Module, function: ast.FunctionDef) -> str:
+    """What a method calls the object that it belongs to; "" of a function."""
+    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    given = [*function.args.posonlyargs, *function.args.args]
+    return given[0].arg if given and any(function in each.body for each in classes) else ""
 
 
 def functions_around(tree: ast.Module, inner: ast.stmt) -> list[ast.FunctionDef]:
@@ -163,11 +201,18 @@ def _once(loop: ast.For | ast.While) -> ast.For:
     """The loop with a single round. A counter is 0 in it; other names are the data's."""
     name: ast.expr = ast.Name("_once", ast.Store())
     if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name):
-        if isinstance(loop.iter, ast.Call) and ast.unparse(loop.iter.func) == "range":
+        if _counts(loop.iter):
             name = loop.target
     rounds = ast.Tuple([ast.Constant(0)], ast.Load())
     once = ast.For(target=name, iter=rounds, body=loop.body, orelse=[])
     return ast.copy_location(once, loop)
+
+
+def _counts(rounds: ast.expr) -> bool:
+    """range(n), or what shows or slows it: tqdm(range(n)), iter(range(n))."""
+    if not isinstance(rounds, ast.Call):
+        return False
+    return ast.unparse(rounds.func) == "range" or bool(rounds.args) and _counts(rounds.args[0])
 
 
 def _between(tree: ast.Module, first: int, last: int) -> list[ast.stmt]:

@@ -99,6 +99,44 @@ def build(X, Y, hidden, rounds=1000, show=False):
         ('net["W2"].T * H', 'net["W2"].T + H'),
     ),
     Style(
+        "a method that makes its own weights and trains them in a loop",
+        HEAD
+        + """\
+class Learner:
+    def __init__(self, units, eta=0.1, rounds=500):
+        self.units, self.eta, self.rounds = units, eta, rounds
+
+    def fit(self, X, y):
+        count, size = X.shape
+        self.V = np.random.normal(size=(size, self.units))
+        self.c = np.zeros(self.units)
+        self.W = np.random.normal(size=(self.units, y.shape[1]))
+        self.d = np.zeros(y.shape[1])
+        for t in iter(range(self.rounds)):
+            H = sigmoid(X @ self.V + self.c)
+            O = sigmoid(H @ self.W + self.d)
+            E = (O - y) * O * (1 - O) / count
+            D = E @ self.W.T * H * (1 - H)
+            self.W -= self.eta * H.T @ E
+            self.d -= self.eta * E.sum(axis=0)
+            self.V -= self.eta * X.T @ D
+            self.c -= self.eta * D.sum(axis=0)
+            if t % 100 == 0:
+                print(f"{t}: {np.mean((y - O) ** 2):.4f}")
+        return self
+""",
+        f"""\
+    {SQUARES}
+    W, b, rate = ("V", "W"), ("c", "d"), "eta"
+    loop, data = "for t in ", ("X", "y")
+
+    def make(self, net):
+        return self.module.Learner(net.widths[1])
+""",
+        ("self.W.T * H * (1 - H)", "self.W.T * H"),
+        {"reduction": "mean"},
+    ),
+    Style(
         "lines of a script whose new weights have names of their own",
         HEAD
         + """\
@@ -221,7 +259,8 @@ def test_right_code_passes_and_a_mistake_fails(tmp_path: Path, style: Style) -> 
     (tmp_path / "wrong").mkdir()
     with Target(written(tmp_path / "wrong", style, style.mistake)) as target:
         assert target.smoke() == []
-        assert Trial(target, factor).of(case).status == "fail"
+        found = Trial(target, factor).of(case)
+        assert found.status == "fail", found.message
 
 
 def test_a_graph_that_is_kept_in_sets_is_no_broken_adapter(tmp_path: Path) -> None:

@@ -185,6 +185,20 @@ def test_a_comparison_is_certain_or_raises(question: Callable[[Ball], Any], of_t
     assert question(Ball(arb(2, 1))) is of_two
 
 
+def test_a_ball_is_printed_as_what_no_cast_reads() -> None:
+    shown = f"loss {Ball(arb(1.5)):.2f}"
+    assert shown == "loss ~1.50"
+    with pytest.raises(ValueError, match="could not convert"):
+        float(shown.removeprefix("loss "))
+
+
+def test_a_sum_takes_a_shape_as_a_number_of_numpy_does() -> None:
+    total = np.sum(inputs_of(np.array([1.0, 0.5]))).reshape(1, 1)
+    assert type(total) is BallArray
+    assert total.shape == (1, 1)
+    assert bool(total[0, 0] == 1.5)
+
+
 def test_balls_refuse_to_be_keys() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         {ball_of(1)}
