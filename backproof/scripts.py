@@ -212,7 +212,7 @@ def _counts(rounds: ast.expr) -> bool:
     """range(n), or what shows or slows it: tqdm(range(n)), iter(range(n))."""
     if not isinstance(rounds, ast.Call):
         return False
-    return ast.unparse(rounds.func) == "range" or bool(rounds.args) and _counts(rounds.args[0])
+    return ast.unparse(rounds.func) == "range" or (bool(rounds.args) and _counts(rounds.args[0]))
 
 
 def _between(tree: ast.Module, first: int, last: int) -> list[ast.stmt]:
