@@ -28,7 +28,7 @@ from backproof.layouts import LayoutError
 from backproof.loading import (
     LoadError,
     cannot_import,
-    cannot_read,
+    code_of,
     function_of,
     imported,
     module_at,
@@ -208,8 +208,7 @@ def load_proposed(start: dict[str, Any]) -> Loaded | Function:
     path, shown = Path(start["path"]), start["shown"]
     sys.path.append(str(path.parent))
     sys.argv = [str(path)]
-    source = source_of(path)
-    tree = ast.parse(source, str(path))
+    source, tree = code_of(path, shown)
     without = missing_packages(tree, path.parent)
     replace_packages(without)
     fields: dict[str, Any] = {"without": without} if without else {}
@@ -333,13 +332,7 @@ def _module_of(adapter: Adapter, start: dict[str, Any], path: Path) -> tuple[Mod
         if start["module"]:
             return named(start["module"], shown), ""
         return imported(path, shown), ""
-    try:
-        source = source_of(path)
-        tree = ast.parse(source, str(path))
-    except SyntaxError as error:
-        raise LoadError(cannot_read(error, path, shown)) from None
-    except NotebookError as error:
-        raise LoadError(f"{shown} {error}.") from None
+    source, tree = code_of(path, shown)
     module = module_at(path)
     if wanted:
         run_definitions(tree, module, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from backproof.cells import NotebookError, code_in, is_notebook, words_of
+from backproof.cells import NotebookError, is_notebook, words_of
 from backproof.contract import CONTRACT, NAMED, Function
 from backproof.telling import told
 
@@ -46,16 +46,24 @@ def function_in(path: str, shown: str, name: str | None) -> Function:
     return function_of(imported(Path(path), shown), Path(path), shown, name)
 
 
-def definitions_of(path: Path, shown: str) -> ModuleType:
-    """A notebook as a module: what its code cells define. Raises LoadError."""
-    from backproof.scripts import run_definitions  # a function in a file needs none of it
+def code_of(path: Path, shown: str) -> tuple[str, ast.Module]:
+    """The text of a file or of a notebook's code cells, and the same parsed. Raises LoadError."""
+    from backproof.scripts import source_of
 
     try:
-        tree = ast.parse(code_in(path), str(path))
+        source = source_of(path)
+        return source, ast.parse(source, str(path))
     except SyntaxError as error:
         raise LoadError(cannot_read(error, path, shown)) from None
     except NotebookError as error:
         raise LoadError(f"{shown} {error}.") from None
+
+
+def definitions_of(path: Path, shown: str) -> ModuleType:
+    """A notebook as a module: what its code cells define. Raises LoadError."""
+    from backproof.scripts import run_definitions  # a function in a file needs none of it
+
+    _, tree = code_of(path, shown)
     module = module_at(path)
     run_definitions(tree, module, path)
     return module
