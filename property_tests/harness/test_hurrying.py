@@ -12,14 +12,18 @@ needs_timers = pytest.mark.skipif(
 )
 
 
+def for_ever() -> None:
+    while True:
+        pass
+
+
 @needs_timers
 def test_an_endless_loop_ends_and_the_alarm_that_was_set_before_goes_on() -> None:
     before = signal.signal(signal.SIGALRM, lambda number, frame: None)
     try:
         signal.alarm(60)
         with pytest.raises(TimeoutError), hurried(0.05):
-            while True:
-                pass
+            for_ever()
         left, _ = signal.getitimer(signal.ITIMER_REAL)
         assert 30 < left < 60
     finally:
@@ -34,8 +38,7 @@ def test_an_alarm_that_was_due_in_the_meantime_comes_afterwards() -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(TimeoutError), hurried(0.1):
-            while True:
-                pass
+            for_ever()
         time.sleep(0.1)
         assert heard == [signal.SIGALRM]
     finally:
