@@ -1,5 +1,6 @@
 """Files that a run leaves: asked for before the work and not after it, whole or as they were."""
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,11 +36,11 @@ def expect_writable(files: Mapping[str, Path]) -> None:
 
     files: option -> file   Raises BackproofError.
     """
-    options: dict[Path, str] = {}
+    options: dict[str, str] = {}
     for option, path in files.items():
-        if path.is_dir():
+        if os.path.isdir(path):  # a name that is too long is none, and is said below
             raise BackproofError(f"`{option}` {path} is a folder; name a file in it.")
-        other = options.setdefault(path.resolve(), option)
+        other = options.setdefault(os.path.realpath(path), option)
         if other != option:
             raise BackproofError(
                 f"`{other}` and `{option}` both name {path}; give each a file of its own."
@@ -51,12 +52,15 @@ def expect_writable(files: Mapping[str, Path]) -> None:
 
 
 def _try(path: Path) -> None:
+    if path.exists() and not path.is_file():  # whoever reads a pipe would take this for its end
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return
     if path.exists():
         path.open("ab").close()
-    if not path.exists() or path.is_file():
-        probe = path.with_name(f"{path.name}.{os.getpid()}.part")
-        probe.open("xb").close()
-        probe.unlink()
+    probe = path.with_name(f"{path.name}.{os.getpid()}.part")
+    probe.open("xb").close()
+    probe.unlink()
 
 
 def cannot_be_written(option: str, path: Path, error: OSError) -> BackproofError:

@@ -1,5 +1,6 @@
 """Where an implementation is: its file or module, its function, the adapter beside it."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
@@ -16,10 +17,10 @@ def place_of(spec: str, adapter: Path | str | None = None) -> Place:
     "package.module:train" is a module, where there is no such file. Raises TargetError.
     """
     file, _, name = spec.rpartition(":")
-    if not (file and name.isidentifier() and not Path(spec).is_file()):
+    if not (file and name.isidentifier() and not os.path.isfile(spec)):
         file, name = spec, ""
     function = name or None
-    if Path(file).is_file():
+    if os.path.isfile(file):
         path = Path(file).resolve()
         return Place(file, str(path), "", function, _adapter_for(path, function, adapter))
     found = _file_of_module(file) if all(map(str.isidentifier, file.split("."))) else ""
@@ -34,7 +35,7 @@ def place_of(spec: str, adapter: Path | str | None = None) -> Place:
 
 
 def _missing(name: str) -> str:
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         return "a folder"
     like_a_module = name.replace(".", "").isidentifier() and not name.endswith(".py")
     return "no file, and no module that could be imported from here" if like_a_module else "no file"
@@ -42,11 +43,11 @@ def _missing(name: str) -> str:
 
 def _adapter_for(file: Path, function: str | None, adapter: Path | str | None) -> str:
     if adapter is not None:
-        if not Path(adapter).is_file():
+        if not os.path.isfile(adapter):
             raise TargetError(f"`adapter` {adapter} is no file; give the adapter's file.")
         return str(Path(adapter).resolve())
     beside = file.with_name(f"{file.stem}_adapter.py")
-    return str(beside) if function is None and beside.is_file() else ""
+    return str(beside) if function is None and os.path.isfile(beside) else ""
 
 
 def _file_of_module(name: str) -> str:

@@ -5,6 +5,7 @@ What cannot be written is said before anything is asked; each file is whole or a
 
 import argparse
 import json
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +88,7 @@ def _witnesses(text: str | None) -> list[str] | None:
 def _file_of(spec: str) -> Path | None:
     """The file that an implementation stands in, if it is named by one."""
     for path in (Path(spec), Path(spec.rpartition(":")[0] or spec)):
-        if path.is_file():
+        if os.path.isfile(path):  # what is no name of a file at all is said by who loads it
             return path
     return None
 

@@ -28,6 +28,7 @@ def side_by_side(parameters: Sequence[ParameterRecord], here: ParameterRecord | 
                 ]
                 for record in records
             ],
+            class_="sides",
             label="Numbers side by side",
         ),
     )

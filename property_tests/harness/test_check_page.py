@@ -2,7 +2,9 @@
 
 import csv
 import io
+import os
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,6 +231,7 @@ def test_the_same_program_gives_the_same_bytes_without_pandas(
     [
         (["--csv", "nowhere/check.csv"], "`--csv` nowhere/check.csv cannot be written (No such"),
         (["--html", "."], "`--html` . is a folder; name a file in it."),
+        (["--html", "x" * 300], f"`--html` {'x' * 300} cannot be written (File name too long)"),
         (["--json", "one", "--csv", "./one"], "`--json` and `--csv` both name one; give each"),
     ],
 )
@@ -244,6 +247,19 @@ def test_what_cannot_be_written_is_said_before_anything_is_asked(
     assert cli.main(["check", "my_net.py", *words]) == 2
     assert said in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["my_net.py"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no named pipes")
+def test_who_reads_from_a_pipe_gets_the_whole_table(tmp_path: Path) -> None:
+    """To open and close it beforehand would be its end."""
+    pipe, target, got = tmp_path / "pipe", tmp_path / "my_net.py", list[str]()
+    os.mkfifo(pipe)
+    target.write_text(_SAYS_AN_ADDRESS, encoding="utf-8")
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text("utf-8")), daemon=True)
+    reader.start()
+    assert cli.main(["check", str(target), "--oracles", "none", "--csv", str(pipe)]) == 1
+    reader.join(10)
+    assert len(rows_of(got[0])) > 50
 
 
 # How much is given away.
@@ -320,6 +336,13 @@ def test_what_is_seen_has_the_verdict_of_what_was_found() -> None:
                                   enumerate((one, other), 1)), strict=strict)  # fmt: skip
                 for hints in HINTS:
                     assert shown(found, hints).exit_code == found.exit_code, (one, other, strict)
+
+
+def test_what_is_no_name_of_a_file_is_said_in_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["check", f"{'x' * 300}.py"]) == 2
+    assert capsys.readouterr().err.endswith("x.py is no file; give the Python file to be judged.\n")
 
 
 def test_all_without_hints_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,6 +86,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         ("grown", "grown is a module"),
         ("grown.gone", "grown.gone is no file, and no module that could be imported from here;"),
         ("grown.gone:backprop", "grown.gone is no file, and no module"),
+        (f"{'x' * 300}.py", "x.py is no file; give the Python file"),
     ],
 )  # fmt: skip
 def test_a_module_needs_the_name_of_its_function(
