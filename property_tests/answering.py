@@ -123,9 +123,8 @@ def _same(
             return failed(climb, question, Found(each, answer.status, answer.message))
     first, last = (vector_of(answer) for answer in (answers[0], answers[-1]))
     if first.tobytes() != last.tobytes():
-        return failed(
-            climb, question, Found(case, "fail", f"{said}: {_moved(climb, case, first, last)}")
-        )
+        where = _moved(climb, case, first, last)
+        return failed(climb, question, Found(case, "fail", f"{said}: {where}"))
     return CheckResult(question.check, "pass", cases=len(question.cases))
 
 
@@ -180,8 +179,9 @@ def rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult:
             return CheckResult(question.check, "blocked", why)
         if climb.target.moves and not climb.trial.has_free_rate:
             answer = climb.target.gradients(case)
-            why = climb.trial.rows_move(seen_by(case, answer), vector_of(answer))
-            said = "; ".join(filter(None, (said, why)))
+            if isinstance(answer, Gradients):
+                why = climb.trial.rows_move(seen_by(case, answer), vector_of(answer))
+                said = "; ".join(filter(None, (said, why)))
         return failed(climb, question, Found(case, "fail", said))
     return passed
 
@@ -223,8 +223,8 @@ def bias_rows(climb: Climb, question: Question) -> CheckResult:
         said = bias_of_rows(seen_by(case, answer), vector_of(answer), moves=climb.target.moves)
         tried = climb.but_for_order(climb.tried(case)) if said else None
         if tried is not None and tried.status in BROKEN:
-            assert tried.pair is not None
-            said = multiples(tried.pair, case.dtype) or said
+            why = tried.pair and multiples(tried.pair, case.dtype)
+            said = tried.message if tried.pair is None else why or said
             return failed(climb, question, replace(tried, message=said), hinted=False)
     return CheckResult(question.check, "pass", cases=len(question.cases))
 

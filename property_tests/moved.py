@@ -17,6 +17,7 @@ from property_tests.derived import at_weights, per_layer, rows_of
 from property_tests.exact_layers import Array, ExactLayers, exact_layers
 
 
+@np.errstate(all="ignore")  # a step may be anything
 def used_after_moving(case: Case, step: Vector, tolerance: float) -> bool:
     """Whether W + ΔW of some layers, in place of W on the way back, explains all of the step.
 
@@ -72,6 +73,7 @@ def _near(a: AnyArray, exact: Array, old: AnyArray, tolerance: float) -> bool:
     return off <= tolerance * float(np.linalg.norm(exact)) + lost
 
 
+@np.errstate(all="ignore")
 def within_the_batch(
     case: Case, step: Vector, gradient: Callable[[Case], Vector], tolerance: float
 ) -> str:
@@ -102,4 +104,6 @@ def _row_by_row(
         found = gradient(at_weights(rows_of(case, [row]), at))
         total = total + found if summed else found
         at = at - rate * total
+        if not np.isfinite(at).all():
+            break  # no step is equal to that
     return at - start

@@ -94,6 +94,7 @@ def _kept(climb: Climb, new: Found, moved: Vector) -> Found:
 # What a model may keep: a step that is a multiple of the new model's, or has a share of the last.
 
 
+@np.errstate(all="ignore")  # steps may be anything
 def _convention(steps: Steps, news: list[Vector]) -> tuple[str, str]:
     """What makes all steps right, and its name; "" where nothing does."""
     shares = _shares_of_the_last(steps, news)
@@ -113,6 +114,7 @@ def _convention(steps: Steps, news: list[Vector]) -> tuple[str, str]:
     return "", ""
 
 
+@np.errstate(all="ignore")
 def _why(start: Case, steps: Steps, news: list[Vector]) -> str:
     """What the arrays of step 2 that are no new model's have to do with step 1."""
     if len(news) < 2:

@@ -149,3 +149,17 @@ def test_they_count_although_a_rung_below_is_broken_and_expected_to_be(tmp_path:
     found = statuses(checked)
     assert (found["depth.3"], found["update.large"]) == ("xfail", "blocked")
     assert (found["update.order"], checked.exit_code) == ("fail", 1)
+
+
+@pytest.mark.parametrize("number", ["np.inf", "np.nan", "1e300"])
+def test_a_step_without_numbers_is_no_trouble_of_ours(tmp_path: Path, number: str) -> None:
+    """From the second step on, so that nothing else is broken."""
+    lost = ("        for l, dW, db in self.gradients(X, Y):\n",
+            "        self.last = (self.last or 0) + 1\n"
+            "        for l, dW, db in self.gradients(X, Y):\n"
+            f"            dW = dW * ({number} if self.last == 2 else 1)\n")  # fmt: skip
+    checked, _ = check(Request(str(write_class(tmp_path, (lost,)))))
+    first = checked.first_broken
+    assert first is not None
+    assert first.check.id == "training.steps"
+    assert "in step 2" in first.message
