@@ -17,7 +17,10 @@ SUM, MEAN = "the sum of its rows", "their mean"
 def multiple(a: Vector, b: Vector) -> float | None:
     """c where a = c b to four digits, or None."""
     with np.errstate(all="ignore"):
-        c = float(a @ b) / float(b @ b)
+        size = float(b @ b)
+        if not size:
+            return None
+        c = float(a @ b) / size
         off = float(np.linalg.norm(a - c * b))
     return c if c != 0 and off <= 1e-4 * abs(c) * float(np.linalg.norm(b)) else None
 
