@@ -57,9 +57,13 @@ def _sections(
         yield "first", "What breaks first", _first(first, again, replay)
     if known and named:
         yield "known", "What else should be known", tag("ul", map(_known, known))
-    yield "called", "How it was called, and what was held", _held(checked)
+    yield (
+        "called",
+        "How it was called, and what was held",
+        _held(checked, again if first is None or not named else ()),
+    )
     if named:
-        yield "ladder", "The whole ladder", _ladder(checked)
+        yield "ladder", "The whole ladder", _ladder(checked, numbers=hints == "layer")
     yield "claimed", "What it claims", _claims(checked)
     yield "versions", "Who judged", _judges(checked)
 
@@ -92,10 +96,14 @@ def _known(result: CheckResult) -> Markup:
     )  # fmt: skip
 
 
-def _held(checked: Checked) -> Markup:
+def _held(checked: Checked, again: Sequence[str]) -> Markup:
+    """again: empty where it stands above already"""
     program = checked.target.startswith(PREFIX)
     plain = "as a program of its own" if program else "as a function on the contract"
-    told = [("called", checked.adapted or plain)]
+    told = list[tuple[str, str]]()
+    if again:
+        told.append(("command", tag("code", shlex.join(again))))
+    told.append(("called", checked.adapted or plain))
     told += list(checked.conventions.items())
     if checked.strict:
         told.append(("strict", "what is close, or only should hold, fails as well"))
@@ -104,29 +112,33 @@ def _held(checked: Checked) -> Markup:
     )
 
 
-def _ladder(checked: Checked) -> Markup:
-    return table(
-        "From the lowest rung up. What stands on a broken rung is blocked: mend the lowest one "
-        "first. Errors are in units of the bound: 1 is all that rounding explains.",
-        ["check", "status", "error / bound", "what is asked, and what was found", "token"],
-        [_row(checked, result) for result in checked.results],
-        class_="wide ladder",
-        label="The whole ladder",
-    )
+def _ladder(checked: Checked, *, numbers: bool) -> Markup:
+    """numbers: show how far off it is, and the case, or leave their columns out"""
+    heads = ["check", "status", "what is asked, and what was found"]
+    caption = "From the lowest rung up. What stands on a broken rung is blocked: mend it first."
+    if numbers:
+        heads[2:2] = ["error / bound"]
+        heads.append("token")
+        caption += " Errors are in units of the bound: 1 is all that rounding explains."
+    rows = [_row(checked, result, numbers=numbers) for result in checked.results]
+    class_ = "wide ladder" if numbers else "asked"
+    return table(caption, heads, rows, class_=class_, label="The whole ladder")
 
 
-def _row(checked: Checked, result: CheckResult) -> list[Markup]:
+def _row(checked: Checked, result: CheckResult, *, numbers: bool) -> list[Markup]:
     should = " (should)" if result.check.level == "should" else ""
     said = join(
         result.check.asks, tag("div", result.message, class_="said") if result.message else ""
     )
-    return [
+    row = [
         name_code(result.check.id, after="._"),
         tag("td", result.status, should, class_=_tone(checked, result)),
-        tag("td", short(measure_array(result.worst)[0]), class_="num"),
         tag("td", said),
-        tag("td", tag("code", result.case.token) if result.case is not None else ""),
     ]
+    if numbers:
+        row[2:2] = [tag("td", short(measure_array(result.worst)[0]), class_="num")]
+        row.append(tag("td", tag("code", result.case.token) if result.case is not None else ""))
+    return row
 
 
 def _tone(checked: Checked, result: CheckResult) -> str | bool:

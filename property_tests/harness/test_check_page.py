@@ -110,6 +110,24 @@ def test_a_right_program_has_a_page_that_says_so() -> None:
     assert Seen(text).text("h1") == "my_net is right in everything that it claims."
     assert '<header class="agrees">' in text
     assert "What breaks first" not in text
+    assert "commandbackproof check my_net.py" in Seen(text).text()
+
+
+@pytest.mark.parametrize(
+    ("hints", "heads"),
+    [
+        ("none", ""),
+        ("rung", "checkstatuswhat is asked, and what was found"),
+        ("layer", "checkstatuserror / boundwhat is asked, and what was foundtoken"),
+    ],
+)
+def test_the_ladder_has_no_column_that_is_kept_back_and_the_command_stands_once(
+    wrong: Checked, hints: str, heads: str
+) -> None:
+    seen = Seen(check_page(wrong, AGAIN, REPLAY, hints))
+    assert seen.text("thead").removeprefix("whereyoursexact") == heads
+    assert seen.text().count("backproof check my_net.py") == 1
+    assert ("bp1" in seen.text()) == (hints == "layer")
 
 
 @pytest.mark.parametrize(
