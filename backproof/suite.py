@@ -42,6 +42,21 @@ def load_suite() -> None:
             )
 
 
+def sources(*packages: str) -> dict[str, Path]:
+    """Name -> file of this package and those of the suite, without the trial of the harness.
+
+    "backproof/case.py" is called so in a clone and in a wheel, wherever the two lie.
+    """
+    folders = {"backproof": Path(__file__).parent}
+    folders |= {name: suite_root() / name for name in packages}
+    return {
+        f"{name}/{path.relative_to(folder).as_posix()}": path
+        for name, folder in folders.items()
+        for path in sorted(folder.rglob("*.py"))
+        if not {"_suite", "harness"}.intersection(path.relative_to(folder).parts)
+    }
+
+
 # Of `borrowed`: the suite's modules, kept between two uses.
 _ours: dict[str, ModuleType] = {}
 

@@ -181,18 +181,12 @@ def _given(rubric: Rubric) -> str:
 def _code() -> str:
     """SHA-256 of the sources that judge, and of what they stand on. How it is shown is no part."""
     digest = hashlib.sha256()
-    root = suite.suite_root()
-    folders = (Path(suite.__file__).parent, root / "oracles", root / "property_tests")
-    judging = {p for f in folders for p in f.rglob("*.py") if not _is_test(p.relative_to(root))}
-    for path in sorted(judging):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    for name, path in suite.sources("oracles", "property_tests").items():
+        if not path.name.startswith("test_"):
+            digest.update(name.encode() + path.read_bytes())
     below = [metadata.version(name) for name in ("numpy", "python-flint")]
     digest.update(json.dumps([*below, sys.version, platform.machine()]).encode())
     return digest.hexdigest()
-
-
-def _is_test(path: Path) -> bool:
-    return "harness" in path.parts or path.name.startswith("test_")
 
 
 def summary(found: ClassGrades) -> dict[str, object]:

@@ -211,10 +211,8 @@ def _code_hash(impl: str | None, adapter: Path | None) -> str:
     Results of code that no longer exists must not be taken for those of the code there is.
     """
     digest = hashlib.sha256()
-    root = suite.suite_root()
-    folders = (Path(suite.__file__).parent, *(root / name for name in suite.PACKAGES))
-    for path in sorted({p for f in folders for p in f.rglob("*.py") if "harness" not in p.parts}):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    for name, path in suite.sources(*suite.PACKAGES).items():
+        digest.update(name.encode() + path.read_bytes())
     if impl is not None:
         for path in _sources_of(impl, adapter):
             digest.update(path.read_bytes())

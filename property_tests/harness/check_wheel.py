@@ -29,6 +29,8 @@ SMALL_INSTALL = {
 TAKEN = ("reports.py", "oracles/__init__.py", "property_tests/__init__.py", "reference_impl.py")
 TRAP = "raise ImportError('a file of the learner was imported in place of the suite')\n"
 
+RUBRIC = 'title = "A class of one"\nladder = "1"\n[points]\nlinear = 1\n'
+
 # Prints the token of a small network, found through the installed package's own words.
 TOKEN = (
     "from backproof import Case, token_of; "
@@ -117,6 +119,7 @@ def complaints_about_use(python: str) -> list[str]:
             for start in (program, [python, "-m", "backproof"])
             for words in (["--version"], ["--help"], ["replay", token])
         ]
+        calls.append([*program, "grade", "class", "--rubric", "rubric.toml"])
         calls.append([python, "-c", DOOR])  # without -P: their folder comes first on the path
         return [said for call in calls if (said := complaint(call, folder))]
 
@@ -124,8 +127,11 @@ def complaints_about_use(python: str) -> list[str]:
 def take_the_names(folder: Path) -> None:
     """Write the learner's files, each of which raises when it is imported."""
     for name in TAKEN:
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(TRAP, encoding="utf-8")
+    (folder / "class" / "ada").mkdir(parents=True)
+    (folder / "class" / "ada" / "my_net.py").write_text(TRAP, encoding="utf-8")
+    (folder / "rubric.toml").write_text(RUBRIC, encoding="utf-8")
 
 
 def complaint(call: list[str], folder: str) -> str:

@@ -1,10 +1,14 @@
 """`nox -s package` judges the wheel with `check_wheel`; here that judge is shown bad wheels."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+from backproof import suite
 from property_tests.harness import check_wheel
 
 GOOD = [
@@ -65,3 +69,37 @@ def test_the_taken_names_are_a_trap(tmp_path: Path) -> None:
 def test_a_command_that_says_nothing_is_no_success(tmp_path: Path) -> None:
     said = check_wheel.complaint([sys.executable, "-c", ""], str(tmp_path))
     assert said.endswith("said nothing")
+
+
+NAMES = "import json; from backproof import suite; print(json.dumps([*suite.sources('oracles')]))"
+
+
+def test_where_the_suite_lies_inside_the_package_a_class_is_graded_too(tmp_path: Path) -> None:
+    """As a wheel has it: what judges is found, and has the names that it has in a clone."""
+    site, clone = tmp_path / "site-packages", suite.suite_root()
+    ignored = shutil.ignore_patterns("__pycache__", "out")
+    shutil.copytree(clone / "backproof", site / "backproof", ignore=ignored)
+    for name in suite.PACKAGES:
+        shutil.copytree(clone / name, site / "backproof" / "_suite" / name, ignore=ignored)
+    check_wheel.take_the_names(tmp_path / "learner")
+    start = [sys.executable, "-P"]
+    environment = os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    here, there = (
+        subprocess.run(
+            [*start, "-c", NAMES], env=where, cwd=tmp_path, capture_output=True, check=True
+        ).stdout
+        for where in (os.environ | {"PYTHONPATH": str(clone)}, environment)
+    )
+    assert here == there
+    assert "oracles/bound.py" in json.loads(here)
+    assert "backproof/case.py" in json.loads(here)
+    graded = subprocess.run(
+        [*start, "-m", "backproof", "grade", "class", "--rubric", "rubric.toml"],
+        env=environment,
+        cwd=tmp_path / "learner",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert graded.returncode == 0, graded.stderr
+    assert "1 submission: 1 error; 0 of 1 points on average." in graded.stdout
