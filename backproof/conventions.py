@@ -4,10 +4,13 @@
 multiply the whole gradient by one monomial in 2, n, k (the outputs) and alpha. It is found from a
 few cases whose n, k and alpha have no factor in common, named once, and then held. Different
 constants in different arrays are a mistake; so is a sign where weights move.
+
+A loss may have a constant of its own, of 2 and k alone: half of the squares, or the mean over the
+outputs, is taken here and left out there, and the gradient still points where the loss falls.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 from math import isclose
@@ -52,6 +55,25 @@ class Factor:
         return f"{sign}{above or 1}/{f'({below})' if ' ' in below else below}"
 
 
+@dataclass(frozen=True)
+class Factors:
+    """What the answers are a multiple by: in every case, but for losses that have their own."""
+
+    common: Factor = Factor()
+    of_losses: Mapping[str, Factor] = field(default_factory=dict)
+
+    def of_loss(self, loss: str) -> Factor:
+        return self.of_losses.get(loss, self.common)
+
+    def of(self, case: Case) -> Fraction:
+        """Its value in one case."""
+        return self.of_loss(case.loss).of(case)
+
+    def __str__(self) -> str:
+        own = [f"{factor} for {loss}" for loss, factor in self.of_losses.items()]
+        return ", ".join([str(self.common), *own])
+
+
 def _product(powers: dict[str, int], sign: int) -> str:
     found = {name: sign * power for name, power in powers.items() if sign * power > 0}
     return " ".join(name if power == 1 else f"{name}**{power}" for name, power in found.items())
@@ -88,3 +110,11 @@ def factor_of(cases: Sequence[Case], ratios: Sequence[float], *, signed: bool) -
         ):
             return factor
     return None
+
+
+def factor_of_loss(cases: Sequence[Case], ratios: Sequence[float], common: Factor) -> Factor | None:
+    """What a loss has instead of the common factor: 2 and k may differ, nothing else may."""
+    found = factor_of(cases, ratios, signed=common.sign < 0)
+    if found is None or (found.sign, found.n, found.alpha) != (common.sign, common.n, common.alpha):
+        return None
+    return found

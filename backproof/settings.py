@@ -2,6 +2,7 @@
 
     [conventions]
     factor = { two = 1, n = -1 }          # the answers are 2/n times the derivative
+    losses.binary_cross_entropy = { outputs = 1 }   # of this loss, k times
 
     [expected]                             # failures that are known, by the exact id of the check
     "activation.gelu" = "not written yet"
@@ -16,8 +17,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from backproof.conventions import Factor
+from backproof.conventions import Factor, Factors
 from backproof.errors import BackproofError
+from backproof.names import LOSSES
 
 NAME = "backproof.toml"
 _KNOWN = ("conventions", "expected")
@@ -25,9 +27,9 @@ _KNOWN = ("conventions", "expected")
 
 @dataclass(frozen=True)
 class Settings:
-    """factor: None where it is to be inferred   expected: id -> reason   source: of all this"""
+    """factors: None where they are to be inferred   expected: id -> reason   source: of all this"""
 
-    factor: Factor | None = None
+    factors: Factors | None = None
     expected: dict[str, str] = field(default_factory=dict)
     source: Path | None = None
 
@@ -68,12 +70,8 @@ def _settings(path: Path, table: dict[str, Any]) -> Settings:
         if key not in _KNOWN:
             raise BackproofError(f"{path}: `{key}` is unknown; use {' or '.join(_KNOWN)}.")
     conventions = _dict(path, "conventions", table.get("conventions", {}))
-    for key in conventions:
-        if key != "factor":
-            raise BackproofError(f"{path}: `conventions.{key}` is unknown; use `factor`.")
-    factor = conventions.get("factor")
     return Settings(
-        None if factor is None else _factor(path, factor),
+        _factors(path, conventions) if conventions else None,
         _expected(path, _dict(path, "expected", table.get("expected", {}))),
         path,
     )
@@ -85,14 +83,30 @@ def _dict(path: Path, name: str, value: object) -> dict[str, Any]:
     return value
 
 
-def _factor(path: Path, value: object) -> Factor:
+def _factors(path: Path, conventions: dict[str, Any]) -> Factors:
+    for key in conventions:
+        if key not in ("factor", "losses"):
+            raise BackproofError(
+                f"{path}: `conventions.{key}` is unknown; use `factor` or `losses`."
+            )
+    losses = _dict(path, "conventions.losses", conventions.get("losses", {}))
+    for loss in losses:
+        if loss not in LOSSES:
+            raise BackproofError(
+                f"{path}: `conventions.losses.{loss}` is unknown; use {', '.join(LOSSES)}."
+            )
+    own = {loss: _factor(path, f"conventions.losses.{loss}", losses[loss]) for loss in losses}
+    return Factors(_factor(path, "conventions.factor", conventions.get("factor", {})), own)
+
+
+def _factor(path: Path, key: str, value: object) -> Factor:
     names = [each.name for each in fields(Factor)]
-    table = _dict(path, "conventions.factor", value)
+    table = _dict(path, key, value)
     for name, power in table.items():
         small = isinstance(power, int) and not isinstance(power, bool) and abs(power) <= 4
         if name not in names or not small or (name == "sign" and power not in (1, -1)):
             raise BackproofError(
-                f"{path}: `conventions.factor.{name}` is {power!r}; use whole powers of "
+                f"{path}: `{key}.{name}` is {power!r}; use whole powers of "
                 f"{', '.join(names[1:])} from -4 to 4, and sign = 1 or -1."
             )
     return Factor(**table)
@@ -107,11 +121,15 @@ def _expected(path: Path, table: dict[str, Any]) -> dict[str, str]:
     return table
 
 
-def frozen(factor: Factor) -> str:
+def frozen(factors: Factors) -> str:
     """The text of a backproof.toml that holds what was inferred."""
-    powers = {name: value for name, value in asdict(factor).items() if value != (name == "sign")}
-    told = ", ".join(f"{name} = {value}" for name, value in powers.items())
+    own = [f"losses.{loss} = {_told(factor)}\n" for loss, factor in factors.of_losses.items()]
     return (
-        f"# The answers are {factor} times the derivative. `backproof check` holds them to that.\n"
-        f"[conventions]\nfactor = {{ {told} }}\n"
+        f"# The answers are {factors} times the derivative. `backproof check` holds them to that.\n"
+        f"[conventions]\nfactor = {_told(factors.common)}\n{''.join(own)}"
     )
+
+
+def _told(factor: Factor) -> str:
+    powers = {name: value for name, value in asdict(factor).items() if value != (name == "sign")}
+    return f"{{ {', '.join(f'{name} = {value}' for name, value in powers.items())} }}"

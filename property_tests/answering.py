@@ -77,7 +77,7 @@ def _is_of_the_output(climb: Climb, question: Question, found: Found) -> bool:
         return False
     one = follow_through.one_instance(case)
     answer = climb.target.gradients(one)
-    marks = follow_through.marked(one, answer, climb.trial.factor)
+    marks = follow_through.marked(one, answer, climb.trial.factors.of_loss(one.loss))
     if marks is None:
         return False
     top, *below = marks.layers

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backproof import junit
 from backproof.checked import Checked
-from backproof.conventions import Factor
+from backproof.conventions import Factors
 from backproof.errors import BackproofError
 from backproof.giving_away import shown
 from backproof.lasting import lasting
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     for option, path in files.items():
         _to(path, _text(option, options, lasting(checked)), option)
     if to_freeze is not None:
-        live.say(_freeze(to_freeze, climb.trial.factor))
+        live.say(_freeze(to_freeze, climb.trial.factors))
     return checked.exit_code
 
 
@@ -126,6 +126,6 @@ def _to_freeze(spec: str) -> Path:
     return path
 
 
-def _freeze(path: Path, factor: Factor) -> str:
-    _to(path, frozen(factor), "--freeze")
-    return f"wrote {path}: from now on the answers must be {factor} times the derivative"
+def _freeze(path: Path, factors: Factors) -> str:
+    _to(path, frozen(factors), "--freeze")
+    return f"wrote {path}: from now on the answers must be {factors} times the derivative"

@@ -36,7 +36,7 @@ def check(request: Request, show: Show = lambda result: None) -> tuple[Checked, 
     Raises TargetError where nothing can be called.
     """
     with as_measured() as widened, opened(request) as target:
-        climb = Climb(target, request.settings.factor)
+        climb = Climb(target, request.settings.factors)
         results = list[CheckResult]()
         for result in climb.results():
             results.append(with_expected(result, request.settings.expected))

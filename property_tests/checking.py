@@ -13,7 +13,7 @@ import numpy as np
 
 from backproof.case import Case
 from backproof.checked import BROKEN, CheckResult
-from backproof.conventions import Factor, factor_of
+from backproof.conventions import Factor, Factors, factor_of, factor_of_loss
 from backproof.gradients import Failure, Gradients, slots_of
 from backproof.target import Target
 from oracles.integers import exactly_computable
@@ -30,8 +30,8 @@ from property_tests.trying import Found, Trial, exact_answer
 class Climb:
     """One implementation on the ladder.
 
-    factor: what its answers are multiplied by, once it is known   conventions: the same in words,
-        with what the target inferred itself
+    factors: what its answers are multiplied by; None where that is to be found
+    conventions: the same in words, with what the target inferred itself
 
     A case may be wrong for a reason that another check is named for: a step whose weights move too
     early says nothing against an activation. Then the other check is *owed* that case: it is asked
@@ -39,11 +39,11 @@ class Climb:
     passes for it.
     """
 
-    def __init__(self, target: Target, factor: Factor | None = None) -> None:
+    def __init__(self, target: Target, factors: Factors | None = None) -> None:
         self.target = target
         self.nets = Nets(target.claims, moves=target.moves)
         self.conventions = dict(target.conventions)
-        self._fixed = factor
+        self._fixed = factors
         self.trial = Trial(target)
         self.judged = list[Case]()
         self._left_out = list[str]()
@@ -61,6 +61,8 @@ class Climb:
         for rung in LADDER:
             if rung.id == "linear":
                 self._find_factor()
+            if rung.id == "activation":
+                self._find_factors_of_losses()
             below = next((self._broken[id] for id in rung.stands_on if id in self._broken), "")
             for question in self._questions(rung):
                 if not question.cases and self._was_claimed(rung, question):
@@ -154,13 +156,33 @@ class Climb:
             claims = replace(self.nets.claims, dtypes=("float32",))
             self.nets = replace(self.nets, claims=claims)
             self.conventions["dtype"] = "float32: every number of its answers is one"
-        factor, said = self._fixed, "held by backproof.toml"
-        if factor is None:
-            factor, said = _inferred(self.target, self.nets)
-        self.trial = Trial(self.target, factor)
-        if not factor.is_one:
+        if self._fixed is not None:
+            self.trial = Trial(self.target, self._fixed)
+            self._hold("factor", self._fixed.common, "held by backproof.toml")
+            for loss, own in self._fixed.of_losses.items():
+                self._hold(f"factor of {loss}", own, "held by backproof.toml")
+            return
+        factor, said = _inferred(self.target, self.nets)
+        self.trial = Trial(self.target, Factors(factor))
+        self._hold("factor", factor, said)
+
+    def _find_factors_of_losses(self) -> None:
+        """Before any net has another loss than the first."""
+        if self._fixed is not None:
+            return
+        common, own = self.trial.factors.common, dict[str, Factor]()
+        first = next((loss for _, loss in self.nets.endings), "")
+        for loss in dict.fromkeys(loss for _, loss in self.nets.endings if loss != first):
+            found, said = _inferred_of(self.target, self.nets, loss, common)
+            if found != common:
+                own[loss] = found
+                self._hold(f"factor of {loss}", found, said)
+        self.trial.factors = Factors(common, own)
+
+    def _hold(self, name: str, factor: Factor, said: str) -> None:
+        if name != "factor" or not factor.is_one:
             what = "ΔW" if self.target.moves else "gradient"
-            self.conventions["factor"] = f"the {what} is {factor} times the derivative ({said})"
+            self.conventions[name] = f"the {what} is {factor} times the derivative ({said})"
 
 
 _SILENT = ("error", "timeout", "crashed")
@@ -203,8 +225,23 @@ def _inferred(target: Target, nets: Nets) -> tuple[Factor, str]:
     return found or Factor(), f"seen in {len(cases)} cases"
 
 
+def _inferred_of(target: Target, nets: Nets, loss: str, common: Factor) -> tuple[Factor, str]:
+    """The factor of one loss: the common one, unless all arrays of all cases have another."""
+    rates = (SLOW_RATE,) if target.moves and nets.claims.alphas is None else (1.0,)
+    for ending in nets.endings:
+        if ending[1] == loss:
+            cases, ratios, alike = _seen(target, nets, rates, ending)
+            found = factor_of_loss(cases, ratios, common) if alike else None
+            if found is not None:
+                return found, f"seen in {len(cases)} cases"
+    return common, ""
+
+
 def _seen(
-    target: Target, nets: Nets, rates: tuple[float, ...]
+    target: Target,
+    nets: Nets,
+    rates: tuple[float, ...],
+    ending: tuple[str, str] | None = None,
 ) -> tuple[list[Case], list[float], bool]:
     """Cases, what the answers are multiplied by, and whether that is one number for all arrays."""
     cases, ratios, alike = list[Case](), list[float](), True
@@ -212,7 +249,7 @@ def _seen(
         rate: dict[str, Any] = (
             {"alpha": rates[seed % len(rates)]} if nets.claims.alphas is None else {}
         )
-        case = nets.net(seed, n=n, outputs=outputs, **rate)
+        case = nets.net(seed, n=n, outputs=outputs, ending=ending, **rate)
         answer = None if case is None else target.gradients(case)
         if case is None or not isinstance(answer, Gradients):
             continue

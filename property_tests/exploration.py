@@ -44,7 +44,7 @@ def exploring(request: Request, climbed: Climb) -> Iterator["Exploration"]:
     """
     with as_measured(), check_run.opened(request) as target:
         climb = Climb(target)
-        climb.trial = Trial(target, climbed.trial.factor)
+        climb.trial = Trial(target, climbed.trial.factors)
         claims = explored(climbed.nets, climbed.trial.not_exactly, request.strict)
         replay = replay_of(request.spec, request.adapter)
         yield Exploration(climb, climbed.nets.claims, claims, replay, request.strict)

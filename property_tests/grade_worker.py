@@ -130,7 +130,7 @@ def _marks(climb: Climb, checked: Checked) -> Iterator[NetMarks]:
     """Of the case that broke first, and of the nets that everybody gets."""
     for case, of in _cases_to_mark(climb, checked):
         answer = climb.target.gradients(case)
-        found = follow_through.marked(case, answer, climb.trial.factor, of)
+        found = follow_through.marked(case, answer, climb.trial.factors.of_loss(case.loss), of)
         if found is not None:
             yield found
 

@@ -15,7 +15,7 @@ from flint import arb, fmpq
 
 from backproof.ball import working
 from backproof.case import Case
-from backproof.conventions import Factor
+from backproof.conventions import Factor, Factors
 from backproof.exact_arithmetic import Balls, NotExactly
 from backproof.gradients import Failure, Gradients, Vector, slots_of
 from backproof.records import PairRecord
@@ -83,13 +83,13 @@ def _bound(case: Case) -> Bound:
 
 
 class Trial:
-    """A program and what is held of it: the factor its answers are multiplied by.
+    """A program and what is held of it: the factors its answers are multiplied by.
 
     not_exactly: why it does not run on balls, or "" while it does
     """
 
-    def __init__(self, target: Target, factor: Factor = Factor()) -> None:  # noqa: B008 - frozen
-        self.target, self.factor = target, factor
+    def __init__(self, target: Target, factors: Factors = Factors()) -> None:  # noqa: B008 - frozen
+        self.target, self.factors = target, factors
         self.not_exactly = ""
 
     @property
@@ -110,7 +110,7 @@ class Trial:
         """
         if isinstance(answer, Failure):
             return Found(case, answer.status, answer.message)
-        by, asked = self.factor.of(case), case
+        by, asked = self.factors.of(case), case
         case = judged_at = seen_by(case, answer)
         if case is not asked:  # its X in exact arithmetic is no float64 that others could be given
             self.not_exactly = _CHANGED
@@ -128,8 +128,8 @@ class Trial:
 
     def _against_exact(self, case: Case, ours: Gradients) -> PairRecord:
         theirs = exact_answer(case)
-        bound = _with_room(_bound(case), self.factor)
-        rounds = not _is_power_of_two(self.factor)
+        factor = self.factors.of_loss(case.loss)
+        bound, rounds = _with_room(_bound(case), factor), not _is_power_of_two(factor)
         a = verdict.opinions_of(case, ours, self.target.step_form, bound, rounds=rounds)
         b = verdict.opinions_of(case, theirs, "direct", bound)
         found = {
@@ -175,7 +175,7 @@ class Trial:
             assert found is not None
             return found
 
-        case = replace(case, alpha=float(self.factor.of(case) * Fraction(case.alpha)))
+        case = replace(case, alpha=float(self.factors.of(case) * Fraction(case.alpha)))
         return within_the_batch(case, step, gradient, CLOSE[case.dtype])
 
     def _is_right_when_slow(self, case: Case) -> bool:
@@ -193,7 +193,7 @@ class Trial:
         if isinstance(answer, Failure):
             return False
         seen = seen_by(slow, answer)
-        seen = replace(seen, alpha=float(self.factor.of(slow) * Fraction(rate)))
+        seen = replace(seen, alpha=float(self.factors.of(slow) * Fraction(rate)))
         return self._against_exact(seen, answer).verdict not in ("wrong", "inconclusive")
 
     def _balls(self, case: Case, bits: int, widened: bool) -> Balls | NotExactly:
@@ -202,7 +202,7 @@ class Trial:
             return NotExactly(f"could not run exactly: {answer.message}")
         if isinstance(answer, NotExactly):
             return answer
-        by = self.factor.of(case)
+        by = self.factors.of(case)
         if self.target.moves:
             by *= -Fraction(case.alpha)
         if by == 1:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backproof.case import Case
-from backproof.conventions import Factor
+from backproof.conventions import Factor, Factors
 from backproof.target import Target
 from property_tests.harness.net_styles import STYLES
 from property_tests.harness.net_styles_too import Style
@@ -44,7 +44,7 @@ def test_right_code_passes_and_a_mistake_fails(tmp_path: Path, style: Style) -> 
     factor = Factor(**style.factor)
     with Target(written(tmp_path, style)) as target:
         assert target.adapted.startswith("through net_adapter.py: ")
-        trial = Trial(target, factor)
+        trial = Trial(target, Factors(factor))
         found = trial.of(case)
         assert found.status == "pass", (found.message, target.printed)
         assert trial.of(case).status == "pass"  # the same again
@@ -52,7 +52,7 @@ def test_right_code_passes_and_a_mistake_fails(tmp_path: Path, style: Style) -> 
     (tmp_path / "wrong").mkdir()
     with Target(written(tmp_path / "wrong", style, style.mistake)) as target:
         mine = replace(case, reduction=target.claims.reductions[0])  # a mistake may change that
-        assert Trial(target, factor).of(mine).status == "fail"
+        assert Trial(target, Factors(factor)).of(mine).status == "fail"
 
 
 @pytest.mark.parametrize("style", STYLES, ids=NAMES)

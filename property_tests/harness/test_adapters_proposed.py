@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backproof.conventions import Factor
+from backproof.conventions import Factor, Factors
 from backproof.errors import TargetError
 from backproof.gradients import Failure
 from backproof.target import Target
@@ -39,20 +39,20 @@ def test_right_code_passes_and_a_mistake_fails_without_an_adapter(
         assert target.adapted.startswith("through an adapter that was inferred: ")
         assert target.smoke() == []
         fitting = replace(case, n=min(case.n, target.claims.max_rows))
-        found = Trial(target, factor).of(fitting)
+        found = Trial(target, Factors(factor)).of(fitting)
         assert found.status == "pass", (found.message, target.proposed)
     target_lines = _but_claims(target.proposed)
     (tmp_path / "net_adapter.py").write_text(target.proposed)  # what `init --from` writes
     with Target(str(path)) as target:
         assert target.proposed == ""
-        assert Trial(target, factor).of(fitting).status == "pass"
+        assert Trial(target, Factors(factor)).of(fitting).status == "pass"
     (tmp_path / "net_adapter.py").unlink()
     path.write_text(style.program.replace(*style.mistake))
     with Target(str(path)) as target:
         assert _but_claims(target.proposed) == target_lines
         mine = Nets(target.claims, moves=target.moves).net(7)
         assert mine is not None
-        assert Trial(target, factor).of(mine).status == "fail", target.proposed
+        assert Trial(target, Factors(factor)).of(mine).status == "fail", target.proposed
 
 
 def _but_claims(adapter: str) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backproof.conventions import Factor
+from backproof.conventions import Factor, Factors
 from backproof.target import Target
 from property_tests.check_run import Request, check
 from property_tests.harness.net_styles_too import HEAD, SQUARES, Style
@@ -251,7 +251,7 @@ def test_right_code_passes_and_a_mistake_fails(tmp_path: Path, style: Style) -> 
     case, factor = case_of(style), Factor(**style.factor)
     with Target(written(tmp_path, style)) as target:
         assert target.smoke() == []
-        trial = Trial(target, factor)
+        trial = Trial(target, Factors(factor))
         found = trial.of(case)
         assert found.status == "pass", (found.message, target.printed)
         assert trial.of(case).status == "pass"  # the same again
@@ -259,7 +259,7 @@ def test_right_code_passes_and_a_mistake_fails(tmp_path: Path, style: Style) -> 
     (tmp_path / "wrong").mkdir()
     with Target(written(tmp_path / "wrong", style, style.mistake)) as target:
         assert target.smoke() == []
-        found = Trial(target, factor).of(case)
+        found = Trial(target, Factors(factor)).of(case)
         assert found.status == "fail", found.message
 
 

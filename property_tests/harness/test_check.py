@@ -9,7 +9,7 @@ import pytest
 from backproof import cli
 from backproof.check_words import headline
 from backproof.checked import Check, Checked, CheckResult
-from backproof.conventions import Factor
+from backproof.conventions import Factor, Factors
 from backproof.settings import Settings, settings_for
 from property_tests.check_run import Request, check
 from property_tests.planted import EXAMPLE, PLANTED, write_planted
@@ -18,7 +18,6 @@ from property_tests.planted import EXAMPLE, PLANTED, write_planted
 FIRST_BROKEN = {
     "ascent": ("loss.mean_squared_error.identity", "exact is"),
     "crash": ("contract.answer", "NameError: name 'eror' is not defined at crash.py line"),
-    "cross_entropy_outputs": ("loss.binary_cross_entropy.sigmoid", "exact is"),
     "dW_1_zero": ("linear.still", "dW_1 is 0 throughout: is it ever computed, and returned?"),
     "dW_alone_is_mean": ("scale.sum", "dW_1 is their mean; db_1 is the sum of its rows"),
     "db_first_row": ("scale.sum", "db_1 is no multiple of the sum of its rows"),
@@ -44,7 +43,6 @@ FIRST_BROKEN = {
     "silu_derivative": ("activation.silu", "exact is"),
     "softmax_diagonal": ("loss.half_squared_error.softmax", "exact is"),
     "softmax_of_batch": ("loss.half_squared_error.softmax", "exact is"),
-    "squared_error_factor": ("loss.mean_squared_error.identity", "exact is"),
     "tanh_derivative": ("activation.tanh", "exact is"),
     "through_gradient": ("activation.identity", "db_1"),
     "through_updated_weights": ("activation.identity", "db_1"),
@@ -86,8 +84,11 @@ def test_the_example_is_right_and_nothing_is_left_out() -> None:
 
 
 def test_every_planted_mistake_is_tried() -> None:
-    # float32_inside is right in single precision, one_element off by 1e-9: see below.
-    assert {bug.name for bug in PLANTED} - FIRST_BROKEN.keys() == {"float32_inside", "one_element"}
+    # float32_inside is right in single precision, one_element off by 1e-9: see below. The others
+    # are right but for a constant of one loss: `test_loss_factors.py`.
+    assert {bug.name for bug in PLANTED} - FIRST_BROKEN.keys() == {
+        *("float32_inside", "one_element", "squared_error_factor", "cross_entropy_outputs"),
+    }
 
 
 def test_a_program_in_single_precision_is_judged_as_such(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_freeze_writes_what_was_inferred_and_it_is_held_from_then_on(
     out = capsys.readouterr().out
     assert "factor: the gradient is 1/2 times the derivative (seen in 3 cases)" in out
     assert f"wrote {tmp_path / 'backproof.toml'}" in out
-    assert settings_for(target).factor == Factor(two=-1)
+    assert settings_for(target).factors == Factors(Factor(two=-1))
     assert cli.main(words) == 0
     assert "(held by backproof.toml)" in capsys.readouterr().out
     target.write_text(EXAMPLE.read_text())  # right, but no longer what was frozen

@@ -33,7 +33,7 @@ MISTAKEN = {
     "db_zero": ("wrong", "linear.still"),
     "dW_1_zero": ("wrong", "linear.still"),
     "tanh_derivative": ("wrong", "activation.tanh"),
-    "squared_error_factor": ("wrong", "loss.mean_squared_error.identity"),
+    "relu_sign": ("wrong", "activation.relu"),
     "softmax_diagonal": ("wrong", "loss.half_squared_error.softmax"),
     "mean_twice": ("wrong", "scale.mean"),
     "crash": ("error", "contract.answer"),
