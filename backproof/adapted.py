@@ -114,7 +114,7 @@ class Adapted:
         alpha = question["alpha"]
         *g, loss = (adapter.spelled.get(each, each)
                     for each in (*question["activations"], question["loss"]))  # fmt: skip
-        net = Net(widths, tuple(g), loss, alpha, question["slope"], len(arrays.X), W, b)
+        net = Net(widths, tuple(g), loss, alpha, question["slope"], len(arrays.X), W, b, X, Y)
         adapter.net = net
         if self.marked is not None:
             self.marked.given = dict(zip(adapter.data, (X, Y), strict=True))

@@ -58,6 +58,7 @@ class Net:
     alpha: the learning rate   slope: of leaky_relu   n: rows of the batch
     W[l]: (k, j), or (j, k) for `layout = "out, in"`; with `bias` "first" or "last" with its bias
     b[l]: (j,), (1, j) or (j, 1), see `bias_shape`; None without a bias of its own
+    X, Y: the data of the question, for a class that is given them when it is made
     """
 
     widths: tuple[int, ...]
@@ -68,6 +69,8 @@ class Net:
     n: int
     W: list[Any] = field(default_factory=list)
     b: list[Any] = field(default_factory=list)
+    X: Any = None
+    Y: Any = None
 
     @property
     def depth(self) -> int:

@@ -7,17 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
-_INPUT = r"xs?|x\w?|inputs?|input\w*|data|features?|samples?|train(ing)?(x|inputs?|data)|xtrain|images?|a0|vector"  # noqa: E501
-_LABEL = r"ys?|y\w?|targets?|target\w*|labels?|ts?|expected\w*|desired\w*|ytrue|ytrain|yonehot|train(ing)?(y|outputs?|labels?)|correct\w*|d|answers?"  # noqa: E501
-_RATE = r"lr|learningrate|alpha|alfa|eta|rate|stepsize|learnrate|learning"
-_ROUNDS = r"epochs?|iterations?|niter|numepochs|numiterations?|maxiter|iters?|nepochs?|rounds"
+_INPUT = r"xs?|x\w?|x(batch|data|in)|inputs?|input\w*|data|features?|samples?|train(ing)?(x|inputs?|data)|xtrain|images?|a0|vector"  # noqa: E501
+_LABEL = r"ys?|y\w?|targets?|target\w*|labels?|ts?|expected\w*|desired\w*|ytrue|ytrain|yonehot|train(ing)?(y|outputs?|labels?|targets?)|ybatch|correct\w*|d|answers?"  # noqa: E501
+RATE = r"lr|lrate|learningrate|alpha|alfa|eta|rate|stepsize|learnrate|learning"
+ROUNDS = r"epochs?|iterations?|niter|numepochs|numiterations?|maxiter|iters?|nepochs?|rounds"
+# What is no part of the loss of a case is switched off: L2, dropout.
+OFF = r"(l2|l1|reg|regulari[sz]ation|lambda|lambd|lam|lmbda|weightdecay|dropout|dropoutrate|droprate)(reg|lambda|param|parameter|strength|rate|factor|coefficient|penalty|prob)?"  # noqa: E501
+KEPT = r"keep(prob|rate|probability)"
+# A step of plain descent has no momentum or, where it multiplies the step, all of it.
+FACTOR = r"momentum|mu|beta\d?|decay(rate)?"
+# Instances as pairs (x, y), each a column or a row.
+_PAIRED = r"(train(ing)?|mini)?(batch|data|dataset|examples?|samples|pairs|set)"
+_PAIRS = ["[*zip(X[:, :, None], Y[:, :, None])]", "[*zip(X, Y)]"]
 _BATCH = r"batchsize|minibatchsize|m|n|batch|numsamples|nsamples"
-_SIZES = r"sizes?|layers?|layersizes?|architecture|dims?|layerdims?|structure|topology|neurons|shape|layerstructure|layersdims|units|numunits"  # noqa: E501
 _PARAMS = r"params?|parameters|weights|net|network|model|theta"
 # A list of arrays, one per layer.
 _LISTS = {"W": r"weights?|ws?|wlist|allweights", "b": r"bias(es)?|bs?|blist|allbiases"}
-
-_COUNT = r"(?:n|num|size)?(?:{})(?:size|dim|nodes|neurons|units|layer|s)*"
 
 FORWARD = re.compile(r"forward|feedforward|fwd|propagate$|outputs?$|predict$|query|think|activate")
 BACKWARD = re.compile(r"back|bkd|grad")
@@ -26,7 +31,11 @@ UPDATE = re.compile(r"update|descent|step|optimi[sz]e|apply")
 
 
 def _is(name: str, words: str) -> bool:
-    return re.fullmatch(words, name.lower().replace("_", "")) is not None
+    return re.fullmatch(words, _plain(name)) is not None
+
+
+def is_input(name: str) -> bool:
+    return _is(name, _INPUT)
 
 
 def is_label(name: str) -> bool:
@@ -43,59 +52,18 @@ def required(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
     return [p for p in parameters if p.kind in kinds]
 
 
-def makes(cls: type) -> Iterator[str]:
-    """Arguments with which a net of the class may be made, as text."""
-    parameters = required(cls)
-    if parameters is None:
-        return
-    named: list[str] = []
-    numbers = ["net.widths[0]", "net.widths[1]", "net.widths[-1]"]
-    for parameter in parameters:
-        given = parameter.default is inspect.Parameter.empty
-        text = _made_of(parameter.name)
-        if text is None and given and numbers:
-            text = numbers[0]
-        if text in numbers:
-            numbers.remove(text)
-        if text is not None and (given or text.startswith("net.widths") or text == "net.alpha"):
-            named.append(text if given else f"{parameter.name}={text}")
-        elif given:
-            named = [""]
-            break
-    if named != [""]:
-        yield ", ".join(named)
-    yield "*net.widths"
-    yield "list(net.widths)"
-    yield "*net.widths, net.alpha"
-    yield ""
-
-
-def _made_of(name: str) -> str | None:
-    plain = name.lower().replace("_", "")
-    if re.fullmatch(_SIZES, plain):
-        return "list(net.widths)"
-    if re.fullmatch(_RATE, plain):
-        return "net.alpha"
-    if re.fullmatch(_ROUNDS, plain):
-        return "1"
-    words = {
-        "0": "in|input|inputs|features|x",
-        "1": "hid|hidden|h",
-        "-1": "out|output|outputs|classes|y|k",
-    }
-    for place, word in words.items():
-        if re.fullmatch(_COUNT.format(word), plain):
-            return f"net.widths[{place}]"
-    return None
-
-
 def arguments(
-    function: Callable[..., Any], out: str, params: str, returned: Sequence[str] = ()
+    function: Callable[..., Any],
+    out: str,
+    params: str,
+    returned: Sequence[str] = (),
+    trains: bool = False,
 ) -> Iterator[str]:
     """Texts of the arguments of a call that has X, Y, what forward returned (`out`) and `params`.
 
     params: text for a dict of parameters; "" where there is none
     returned: the names that forward itself has for what it returns
+    trains: whether the call is all of a step: its data may be pairs, its rate have any name
     """
     named = {name: out if len(returned) == 1 else f"{out}[{i}]" for i, name in enumerate(returned)}
     parameters = required(function)
@@ -103,14 +71,20 @@ def arguments(
         return
     choices: list[list[str]] = []
     labelled = any(_is(p.name, _LABEL) for p in parameters)
+    paired = trains and not labelled
+    rated = any(_is(p.name, RATE) for p in parameters)
     for parameter in parameters:
         found = _meaning(parameter.name, out, params, labelled)
-        if parameter.name in named and found not in (["X"], ["Y"]):
-            found = [named[parameter.name]]
+        if _plain(parameter.name) in named and found not in (["X"], ["Y"]):
+            found = [named[_plain(parameter.name)]]
         if parameter.default is not inspect.Parameter.empty:
-            if found and _is(parameter.name, f"{_RATE}|{_ROUNDS}|(mini)?batchsize"):
+            if found and _is(parameter.name, f"{RATE}|{ROUNDS}|(mini)?batchsize|{_off(parameter)}"):
                 choices.append([f"{parameter.name}={found[0]}"])
             continue
+        if paired and _is(parameter.name, _PAIRED):
+            found = [*_PAIRS, *found]
+        if not found and trains and not rated:
+            found, rated = ["self.net.alpha"], True
         if not found:
             return
         choices.append(found)
@@ -118,6 +92,14 @@ def arguments(
         # what stands by name comes last
         ordered = sorted(picked, key=lambda each: "=" in each)
         yield ", ".join(ordered)
+
+
+def _off(parameter: inspect.Parameter) -> str:
+    return OFF if parameter.default else "-"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def _meaning(name: str, out: str, params: str, labelled: bool) -> list[str]:
@@ -129,9 +111,15 @@ def _meaning(name: str, out: str, params: str, labelled: bool) -> list[str]:
         return ["X"]
     if _is(name, _LABEL) or (not labelled and re.search(r"out", name.lower())):
         return ["Y"]
-    if _is(name, _RATE):
+    if _is(name, RATE):
         return ["self.net.alpha"]
-    if _is(name, _ROUNDS):
+    if _is(name, OFF):
+        return ["0"]
+    if _is(name, FACTOR):
+        return ["0", "1"]
+    if _is(name, KEPT):
+        return ["1"]
+    if _is(name, ROUNDS):
         return ["1"]
     lists = [f"self.net.{letter}" for letter, words in _LISTS.items() if _is(name, words)]
     if _is(name, _PARAMS) and params:
@@ -150,13 +138,14 @@ def _meaning(name: str, out: str, params: str, labelled: bool) -> list[str]:
 
 
 def returned_names(tree: ast.Module) -> dict[str, list[str]]:
-    """By function or method: what it calls the things that it returns last."""
+    """By function or method: what it calls the things that it returns last, without case and _."""
     found = dict[str, list[str]]()
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
             last = [each.value for each in function.body if isinstance(each, ast.Return)]
             parts = last[-1].elts if last and isinstance(last[-1], ast.Tuple) else last[-1:]
-            names = [each.id for each in parts if isinstance(each, ast.Name)]
+            names = [_plain(ast.unparse(each).rpartition(".")[2]) for each in parts
+                     if isinstance(each, ast.Name | ast.Attribute)]  # fmt: skip
             found[function.name] = names if len(names) == len(parts) else []
     return found
 
@@ -166,10 +155,11 @@ def runs_of(
     owner: str,
     returned: dict[str, list[str]],
     params: str = "",
+    has_data: bool = False,
 ) -> Iterator[tuple[str, ...]]:
     """Bodies of `run`: one call that trains, or forward, backward and update.
 
-    returned: of each function, as `returned_names` says
+    returned: of each function, as `returned_names` says   has_data: X and Y were given before
     """
     forwards = [name for name in methods if FORWARD.search(name.lower())]
     backwards = [name for name in methods if BACKWARD.search(name.lower())]
@@ -188,6 +178,6 @@ def runs_of(
                         for last in arguments(methods[update], "out", params):
                             yield (first, second, f"{owner}{update}({last})")
     for name in [*trains, *backwards]:
-        for given in arguments(methods[name], "", params):
-            if "X" in given and "Y" in given:
+        for given in arguments(methods[name], "", params, trains=True):
+            if has_data or ("X" in given and "Y" in given):
                 yield (f"return {owner}{name}({given})",)

@@ -6,6 +6,7 @@ speaks.
 """
 
 import ast
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from backproof.drawing import Array
+from backproof.proposal import Proposal
 
 Combination = tuple[str, str, str]  # hidden, output, loss
 
@@ -26,12 +28,19 @@ def _softmax(Z: Array) -> Array:
     return e / e.sum(axis=1, keepdims=True)
 
 
+_SLOPE = 0.01  # of leaky_relu, as nearly everybody writes it
 _G: dict[str, Callable[[Array], Array]] = {
     "sigmoid": _sigmoid,
     "tanh": np.tanh,
     "relu": lambda Z: np.maximum(Z, 0),
     "identity": lambda Z: Z,
     "softmax": _softmax,
+    "leaky_relu": lambda Z: np.where(Z > 0, Z, _SLOPE * Z),
+    "elu": lambda Z: np.where(Z > 0, Z, np.expm1(np.minimum(Z, 0))),
+    "softplus": lambda Z: np.logaddexp(0, Z),
+    "gelu": lambda Z: Z * (1 + np.vectorize(math.erf)(Z / math.sqrt(2))) / 2,
+    "silu": lambda Z: Z * _sigmoid(Z),
+    "softsign": lambda Z: Z / (1 + abs(Z)),
 }
 _LOSS: dict[str, Callable[[Array, Array], Any]] = {
     "half_squared_error": lambda O, Y: ((O - Y) ** 2).sum() / 2,
@@ -42,8 +51,17 @@ _WORDS = {
     "sigmoid": r"sigmoid|expit|logistic|1(?:\.0?)?\s*/\s*\(\s*1(?:\.0?)?\s*\+",
     "tanh": r"tanh",
     "relu": r"relu|maximum\(\s*0|maximum\([^,]+,\s*0",
+    "leaky_relu": r"leaky|lrelu|maximum\(\s*0?\.\d+\s*\*",
+    "elu": r"\belu\b",
+    "softplus": r"softplus|logaddexp",
+    "gelu": r"gelu",
+    "silu": r"silu|swish",
+    "softsign": r"softsign",
     "softmax": r"softmax|/=?\s*[\w.]+\.sum\(|/=?\s*np\.sum\(",
 }
+
+
+_SELDOM = ("leaky_relu", "elu", "softplus", "gelu", "silu", "softsign")
 
 
 def combinations_in(source: str) -> list[Combination]:
@@ -54,6 +72,7 @@ def combinations_in(source: str) -> list[Combination]:
     hidden = hidden or ["identity", "sigmoid"]
     if "relu" not in has and "tanh" in has and "sigmoid" in has:
         hidden = ["tanh", "sigmoid"]
+    hidden += [name for name in _SELDOM if name in has]
     outputs = [name for name in ("softmax", "sigmoid", "tanh") if name in has] + ["identity"]
     logs = bool(re.search(r"\blog\(|cross.?entropy", source, re.IGNORECASE))
     losses = {
@@ -82,6 +101,22 @@ def _without_unused(source: str) -> str:
 
 
 _ACTIVATION = re.compile("sigm|tanh|relu|softmax|logistic")
+
+
+def among(combinations: Sequence[Combination], proposal: Proposal) -> list[Combination]:
+    """Those that a proposal may have whose nets are made with what it claims."""
+    hidden, output = proposal.fields["hidden"], proposal.fields["output"]
+    if "net.hidden" in proposal.make:
+        return [(hidden, output, loss) for _, output, loss in combinations]
+    if "net.activations" in proposal.make:
+        return [(hidden, output, proposal.fields["loss"])]
+    return list(combinations)
+
+
+def named_claims(combination: Combination) -> dict[str, Any]:
+    """The attributes that say so."""
+    claims: dict[str, Any] = dict(zip(("hidden", "output", "loss"), combination, strict=True))
+    return claims | ({"slope": _SLOPE} if "leaky_relu" in combination else {})
 
 
 def told_by(fields: dict[str, Any]) -> Combination | None:

@@ -8,12 +8,14 @@ from typing import Any
 class Proposal:
     """An adapter that is not written yet.
 
-    make, run: the bodies of the methods, one text per line   fields: the attributes
+    make: what its method returns   begin: a method of the model that is called first, or ""
+    run: the body of the method, one text per line   fields: the attributes
     """
 
     name: str
     fields: dict[str, Any]
     make: str = ""
+    begin: str = ""
     run: tuple[str, ...] = ()
 
 
@@ -21,7 +23,9 @@ def adapter_source(proposal: Proposal) -> str:
     """The text of the adapter, as a user would write it."""
     together = ("hidden", "output", "loss")
     fields = {
-        k: v for k, v in proposal.fields.items() if k not in together and v not in (None, False)
+        k: v
+        for k, v in proposal.fields.items()
+        if k not in together and (k == "mixed" or v not in (None, False))
     }
     chained = any("forward(model" in line for line in proposal.run)
     imported = "Adapter, backward, forward" if chained else "Adapter"
@@ -36,7 +40,10 @@ def adapter_source(proposal: Proposal) -> str:
             group = {}
         group[name] = value
     lines += [_assigned(group)] if group else []
-    if proposal.make:
+    if proposal.begin:
+        lines += ["", "    def make(self, net):", f"        model = {proposal.make}"]
+        lines += [f"        model.{proposal.begin}()", "        return model"]
+    elif proposal.make:
         lines += ["", "    def make(self, net):", f"        return {proposal.make}"]
     if proposal.run:
         lines += ["", "    def run(self, model, X, Y):"]

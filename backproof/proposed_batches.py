@@ -8,6 +8,7 @@ import numpy as np
 from backproof.adapted import Adapted, Both
 from backproof.adapters import Net
 from backproof.case import Arrays
+from backproof.drawing import Array
 from backproof.probe_nets import probe_of
 
 
@@ -47,9 +48,14 @@ def asked(adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Net, Arrays, Any,
 
 
 def lively(arrays: Arrays) -> Arrays:
-    """Numbers of both signs and of some size: near 0 all formulas look alike."""
-    weights = tuple((8 * W - 0.5) * (3 / len(W)) for W in arrays.weights)
-    return replace(arrays, weights=weights, X=4 * arrays.X - 0.5)
+    """Numbers of both signs and of some size: near 0 all formulas look alike, and a rectifier whose
+    units are all above 0 is like a leaky one."""
+    weights = tuple(_waving(W, layer) * (3 / len(W)) for layer, W in enumerate(arrays.weights))
+    return replace(arrays, weights=weights, X=_waving(arrays.X, 7))
+
+
+def _waving(array: Array, start: int) -> Array:
+    return np.cos(2.4 * np.arange(array.size) + start).reshape(array.shape)
 
 
 def _moved(arrays: Arrays, step: Both) -> Arrays:

@@ -20,13 +20,14 @@ import numpy as np
 from backproof.adapted import Adapted
 from backproof.adapters import Adapter
 from backproof.blaming import Step, raised_inside
-from backproof.called import makes, returned_names, runs_of
-from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
-from backproof.guessed_claims import Combination, combinations_in, reproduced, told_by
+from backproof.called import returned_names, runs_of
+from backproof.found_arrays import chain_of, general, leaves_of, places_in
+from backproof.guessed_claims import among, combinations_in, named_claims, reproduced, told_by
 from backproof.hurrying import hurried
 from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal, adapter_source
 from backproof.proposed_batches import asked, is_one_by_one, lively
+from backproof.proposed_classes import class_candidates, fields_of, methods_of, others
 from backproof.proposed_layers import layer_candidates
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
@@ -36,8 +37,6 @@ from backproof.telling import told
 _SECONDS = 8.0  # for the whole search
 _PATIENCE = 0.5  # for one call of the learner's code
 _BATCHES = ("rows", "columns", "single column", "single", "single row")
-_PROBE = (6, 5, 2)
-_RATE = re.compile(r"_?(lr|eta|alpha|learning_?rate|learningrate|rate)")
 
 
 def propose(
@@ -72,7 +71,7 @@ def propose(
     most = max(each[0] for each in kept)
     best = next((each for each in kept if each[:2] == (most, True)), None)
     best = best or next(each for each in kept if each[0] == most)
-    return search.deepened(_of_weights(best, kept))
+    return search.deepened(search.widened(_of_weights(best, kept)))
 
 
 def _of_weights(best: tuple[int, bool, Proposal], kept: list[tuple[int, bool, Proposal]]
@@ -184,43 +183,19 @@ class _Search:
     def _is_own(self, each: Any) -> bool:
         return getattr(each, "__module__", None) == self.module.__name__
 
-    def _named(self, name: str, fields: dict[str, Any], **more: Any) -> Proposal:
-        return Proposal(name, self._claims() | fields | self.fixed, **more)
+    def _named(
+        self, name: str, fields: dict[str, Any], make: str = "", run: tuple[str, ...] = ()
+    ) -> Proposal:
+        return Proposal(name, self._claims() | fields | self.fixed, make, run=run)
 
     def _of_class(self, cls: type) -> Iterator[Proposal]:
-        for given in dict.fromkeys(makes(cls)):
-            made = f"self.module.{cls.__name__}({given})"
-            for outputs in (2, 1):
-                proposal = self._named(f"Of{cls.__name__}", {"outputs": outputs}, make=made)
-                model = self._model(proposal)
-                if model is None:
-                    continue
-                widths: tuple[int, ...] = (*_PROBE[:2], outputs)
-                leaves = leaves_of(model, self.module.__name__)
-                fields: dict[str, Any] = {} if outputs == 2 else {"outputs": 1}
-                if not given:
-                    widths = chain_of(leaves)
-                    fields = {"widths": widths}
-                    if not widths:
-                        continue
-                rates = [
-                    leaf.path
-                    for leaf in leaves
-                    if leaf.shape == () and _RATE.fullmatch(leaf.path.lower())
-                ]
-                if rates and "net.alpha" not in made:
-                    fields["rate"] = rates[0]
-                methods = {
-                    name: getattr(model, name)
-                    for name in dir(cls)
-                    if not name.startswith("__") and callable(getattr(cls, name, None))
-                }
-                for places in list(places_in(leaves, widths))[:3]:
-                    known = fields | _fields_of(places)
-                    if outputs == 2:
-                        known |= {"outputs": None}
-                    runs = list(runs_of(methods, "model.", self.returned))
-                    yield from self._called(replace(proposal, fields=proposal.fields | known), runs)
+        for proposal, model in class_candidates(
+            cls, self.tree, self.source, self._named, self._model
+        ):
+            methods = {name: getattr(model, name) for name in methods_of(cls)}
+            has_data = "net.X" in proposal.make
+            runs = list(runs_of(methods, "model.", self.returned, has_data=has_data))
+            yield from self._called(proposal, runs)
 
     def _claims(self) -> dict[str, Any]:
         return dict(zip(("hidden", "output", "loss"), self.combinations[0], strict=True))
@@ -236,7 +211,7 @@ class _Search:
 
     def _called(self, proposal: Proposal, runs: list[tuple[str, ...]]) -> Iterator[Proposal]:
         for run in runs:
-            for batch in _BATCHES:
+            for batch in ("rows",) if "zip(" in str(run) else _BATCHES:
                 for lists in (False, True) if batch == "single" else (False,):
                     more: dict[str, Any] = {} if batch == "rows" else {"batch": batch}
                     more |= {"lists": True} if lists else {}
@@ -293,7 +268,7 @@ class _Search:
             return
         methods = {each.__name__: each for each in functions}
         for places in list(places_in(leaves, widths))[:2]:
-            proposal = self._named("Mine", {"widths": widths} | _fields_of(places))
+            proposal = self._named("Mine", {"widths": widths} | fields_of(places))
             yield from self._called(proposal, list(runs_of(methods, "self.module.", self.returned)))
 
     def _of_functions(self, functions: list[Callable[..., Any]]) -> Iterator[Proposal]:
@@ -337,13 +312,14 @@ class _Search:
         )
         falls = adapted.gives != "gradient"
         told = told_by(proposal.fields)
+        combinations = among(self.combinations, proposal)
         found, certain = reproduced(
-            [told] if told else self.combinations, arrays.weights, arrays.biases, arrays.X,
+            [told] if told else combinations, arrays.weights, arrays.biases, arrays.X,
             arrays.Y, answer, falls=falls,
         )  # fmt: skip
         if found is None or told:  # layers have names of their own
             return proposal, certain
-        return replace(proposal, fields=proposal.fields | _named_claims(found)), certain
+        return replace(proposal, fields=proposal.fields | named_claims(found)), certain
 
     def one_by_one(self, proposal: Proposal) -> bool:
         """Whether a batch is nothing but its instances, each with an update, or its first one
@@ -356,6 +332,17 @@ class _Search:
                 return is_one_by_one(self.adapted(proposal))
         except BaseException:
             return False
+
+    def widened(self, proposal: Proposal) -> Proposal:
+        """The same with every activation that its nets may be made with, and work with."""
+        hidden = [proposal.fields["hidden"]]
+        for other in others(proposal, self.tree):
+            if self.works(replace(proposal, fields=proposal.fields | {"hidden": other})):
+                hidden.append(other)
+        if len(hidden) == 1:
+            return proposal
+        mixed = {} if "net.activations" in proposal.make else {"mixed": False}
+        return replace(proposal, fields=proposal.fields | {"hidden": tuple(hidden)} | mixed)
 
     def deepened(self, proposal: Proposal) -> Proposal:
         """The same for other depths where it works there, with the numbers of its own rate."""
@@ -370,7 +357,9 @@ class _Search:
 
 # Arrays of a third layer, by name, and of no fourth.
 _THREE = re.compile(r"\b[wW](eights?)?_?3\b(?![\s\S]*\b[wW](eights?)?_?4\b)")
-_CLASSES = re.compile(r"arange|one_?hot|argmax|astype\(int|eye\(", re.IGNORECASE)
+_CLASSES = re.compile(
+    r"arange|one_?hot|argmax|astype\(int|eye\(|\[[^\]\n]+,[^\]\n]+\]\s*-?=\s*1\b", re.IGNORECASE
+)
 _GRADIENT = re.compile(r"(^|[._'])(d|g|grad|nabla|delta)")
 
 
@@ -379,16 +368,3 @@ def _filled(texts: Any, at: int) -> str:
     return str(
         text.replace("{i}", str(at)).replace("{l}", str(at + 1)).replace("{2i}", str(2 * at))
     )
-
-
-def _named_claims(combination: Combination) -> dict[str, Any]:
-    return dict(zip(("hidden", "output", "loss"), combination, strict=True))
-
-
-def _fields_of(places: Places) -> dict[str, Any]:
-    fields: dict[str, Any] = {"W": general(places.W)}
-    if places.b:
-        fields["b"] = general(places.b)
-    if places.bias != "separate":
-        fields["bias"] = places.bias
-    return fields
