@@ -18,7 +18,7 @@ from oracles.exact_loss import loss_of
 from property_tests import follow_through
 from property_tests.campaign import case_line
 from property_tests.derived import made_row_by_row, rows_of, seen_by
-from property_tests.hints import first_wrong, hint, multiples, zeros
+from property_tests.hints import first_wrong, hint, is_off, multiples, zeros
 from property_tests.ladder import ORDER, Question, check_of_output
 from property_tests.nets import SLOW_RATE
 from property_tests.proportions import bias_of_rows, multiple, of_rows
@@ -319,7 +319,8 @@ def _of_a_hidden_layer(question: Question, found: Found) -> bool:
 
 
 def _output_is_wrong(found: Found) -> bool:
-    """Every array of the output layer."""
+    """Every array of the output layer, by more than rounding or an epsilon."""
     assert found.pair is not None
-    last = [record for record in found.pair.parameters if record.layer == found.case.depth]
-    return bool(last) and all(record.verdict == "wrong" for record in last)
+    case, records = found.case, found.pair.parameters
+    last = [record for record in records if record.layer == case.depth]
+    return bool(last) and all(r.verdict == "wrong" and is_off(r, case.dtype) for r in last)

@@ -107,6 +107,25 @@ def with_units_permuted_back(case: Case, vector: Vector, layer: int, order: Rows
     return flat(*permuted(*per_layer(case, vector), layer, np.argsort(order)))
 
 
+def slope_as_written(case: Case) -> Case | None:
+    """The same numbers with the slope of leaky_relu as it is written; None where that is no other.
+
+    In single precision a slope of 0.01 is float32(0.01), as every side has it. A program that runs
+    on balls has 0.01 itself, which is as right: nothing of its own is rounded there.
+    """
+    held = float(np.dtype(case.dtype).type(case.slope))
+    if "leaky_relu" not in case.activations or held == case.slope:
+        return None
+    old = case.arrays
+    given = Arrays(
+        tuple(_frozen(W.astype(np.float64)) for W in old.weights),
+        tuple(None if b is None else _frozen(b.astype(np.float64)) for b in old.biases),
+        _frozen(old.X.astype(np.float64)),
+        _frozen(old.Y.astype(np.float64)),
+    )
+    return replace(case, dtype="float64", given=given)
+
+
 def after_step(case: Case, answer: Gradients) -> Case:
     """The same case one step later."""
     step = answer.step

@@ -24,7 +24,7 @@ from oracles import verdict
 from oracles.bound import Bound, Reach, bound_of
 from oracles.certified import Certified, judged
 from oracles.exact import Exact
-from property_tests.derived import seen_by
+from property_tests.derived import seen_by, slope_as_written
 from property_tests.judging import record_of
 from property_tests.moved import used_after_moving, within_the_batch
 
@@ -143,6 +143,10 @@ class Trial:
         if self.not_exactly:
             return None
         found = judged(case, lambda bits, widened: self._balls(case, bits, widened))
+        as_written = slope_as_written(case)
+        if found.word == "wrong" and as_written is not None:
+            other = judged(as_written, lambda bits, widened: self._balls(case, bits, widened))
+            found = found if other.word == "wrong" else other
         if found.words:
             return found
         if "undecid" not in found.note:  # another case may be decided

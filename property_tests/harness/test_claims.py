@@ -267,3 +267,31 @@ def test_a_derivative_is_held_to_the_slope_of_its_own_forward_pass(
     with Target(str(path)) as target:
         results = {result.check.id: result.status for result in Climb(target).results()}
     assert results["activation.leaky_relu"] == status
+
+
+@pytest.mark.parametrize(("backward", "status"), [("0.01", "pass"), ("0.010000001", "close")])
+def test_a_slope_that_is_no_float32_is_right_in_single_precision_as_it_is_written(
+    tmp_path: Path, backward: str, status: str
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(LEAKY.format(slope="0.01", backward=backward, **_SQUARED))
+    with Target(str(path)) as target:
+        results = {result.check.id: result for result in Climb(target).results()}
+    single = results["extremes.float32"]
+    assert (single.status, single.judged_by) == (status, "exact arithmetic")
+
+
+@pytest.mark.parametrize(("factor", "said"), [("1 + 1.5e-7", False), ("1.5", True)])
+def test_an_output_that_is_off_by_next_to_nothing_is_no_hint(
+    tmp_path: Path, factor: str, said: bool
+) -> None:
+    text = LEAKY.format(slope="0.01", backward="0.02", **_SQUARED)
+    path = tmp_path / "net.py"
+    # Beyond one layer alone: the rungs below the activation's have to pass.
+    own = "delta[:, -1] *= 1 if len(weights) == 1 or len(X) == 1 else "
+    path.write_text(text.replace("    dW, db = [], []", f"    {own}{factor}\n    dW, db = [], []"))
+    with Target(str(path)) as target:
+        results = {result.check.id: result for result in Climb(target).results()}
+    broken = results["activation.leaky_relu"]
+    assert broken.status == "fail"
+    assert ("the output layer is wrong already" in broken.message) is said
