@@ -239,6 +239,9 @@ def _often(raised: list[str]) -> str:
     return f"; in {len(raised)} ways of calling it the program raises, in {times} of them {said}"
 
 
+_DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
 def _imported_or_defined(
     path: Path, shown: str, source: str, tree: ast.Module, fields: dict[str, Any]
 ) -> tuple[ModuleType, dict[str, Any]]:
@@ -247,7 +250,7 @@ def _imported_or_defined(
         if not is_notebook(path):
             return imported(path, shown), fields
     except LoadError:
-        if not any(isinstance(each, ast.FunctionDef | ast.ClassDef) for each in tree.body):
+        if not any(isinstance(each, _DEFINITION) for each in tree.body):
             raise
     module = module_at(path)
     run_definitions(tree, module, path)
@@ -263,7 +266,7 @@ def has_function(path: str) -> bool:
         tree = ast.parse(source_of(Path(path)))
     except (SyntaxError, ValueError, OSError, NotebookError):
         return True
-    named = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)
+    named = {each.name for each in tree.body if isinstance(each, _DEFINITION)
              if not (isinstance(each, ast.FunctionDef) and _is_another(each))}  # fmt: skip
     for each in ast.walk(tree):
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):

@@ -81,6 +81,9 @@ def on_the_contract(
     function: Callable[..., Any], folder: Path, shown: str, called: str
 ) -> Function:
     """A function that can be called as the contract says. Raises LoadError."""
+    answers_later = _answers_later(function)
+    if answers_later:
+        raise LoadError(f"{shown}: `{called}` is {answers_later}.")
     takes = _takes(function)
     try:
         inspect.signature(function).bind(*CONTRACT.split(), **dict.fromkeys(takes))
@@ -92,6 +95,17 @@ def on_the_contract(
     except ValueError:
         pass  # a function in C has no signature to look at
     return Function(function, folder, takes)
+
+
+def _answers_later(function: Callable[..., Any]) -> str:
+    """What a function is that gives no arrays when it is called, and what to do; "" for others."""
+    called = getattr(function, "__call__", function)  # noqa: B004 - of an object, its method
+    for each in (function, called):
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            return "an async function, whose call gives no arrays yet; write it without `async`"
+        if inspect.isgeneratorfunction(each):
+            return "a generator function, whose call gives no arrays yet; `return` them once"
+    return ""
 
 
 def _parameters(function: Callable[..., Any]) -> str:

@@ -48,6 +48,29 @@ RIGHT = "def backprop(weights, biases, X, Y, activations, loss):\n    return wei
             "activations, loss)` (too many positional arguments)",
         ),
         (
+            f"async {RIGHT[RIGHT.index('def backprop') :]}",
+            "",
+            "{path}: `backprop` is an async function, whose call gives no arrays yet; write it "
+            "without `async`.",
+        ),
+        (
+            "async def backprop(X, Y):\n    yield X\n",
+            ":backprop",
+            "{path}: `backprop` is an async function",
+        ),
+        (
+            "def backprop(weights, biases, X, Y, activations, loss):\n    yield weights, biases\n",
+            "",
+            "{path}: `backprop` is a generator function, whose call gives no arrays yet; `return` "
+            "them once.",
+        ),
+        (
+            "class Asked:\n    async def __call__(self, *arguments):\n        return arguments\n"
+            "backprop = Asked()\n",
+            "",
+            "{path}: `backprop` is an async function",
+        ),
+        (
             "def backprop(weights, biases, X, Y, activations, loss, depth):\n    pass\n",
             "",
             "(missing a required argument: 'depth'); give what is yours alone a default value.",
