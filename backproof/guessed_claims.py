@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from backproof.case import Arrays
 from backproof.drawing import Array
 from backproof.proposal import Proposal
 
@@ -73,7 +74,8 @@ def combinations_in(source: str) -> list[Combination]:
     if "relu" not in has and "tanh" in has and "sigmoid" in has:
         hidden = ["tanh", "sigmoid"]
     hidden += [name for name in _SELDOM if name in has]
-    outputs = [name for name in ("softmax", "sigmoid", "tanh") if name in has] + ["identity"]
+    ends = [name for name in ("softmax", "sigmoid", "tanh") if name in has]
+    outputs = [*ends, "identity", *(["relu"] if "relu" in has else [])]
     logs = bool(re.search(r"\blog\(|cross.?entropy", source, re.IGNORECASE))
     losses = {
         "softmax": ["cross_entropy", "half_squared_error"],
@@ -127,24 +129,26 @@ def told_by(fields: dict[str, Any]) -> Combination | None:
 
 
 def reproduced(
-    combinations: Sequence[Combination], W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array,
-    answer: Array, *, falls: bool,
-) -> tuple[Combination | None, bool]:  # fmt: skip
-    """Of which combination's gradient the answer is a multiple, by differences, and True.
+    combinations: Sequence[Combination], answers: Sequence[tuple[Arrays, Array]], *, falls: bool
+) -> tuple[Combination | None, bool]:
+    """Of which combination's gradient the answers are one multiple, by differences, and True.
 
-    Where it is of none, of which that holds at the output's W and b alone, and False: then what is
-    wrong lies below. None where there is none either.
-    falls: the answer is a step, so the multiple is negative
+    Where they are of none, of which that holds at the output's W and b alone, and False: then what
+    is wrong lies below. None where there is none either.
+    answers: some nets, and all that the program gives for each in one vector
+    falls: an answer is a step, so the multiple is negative
     """
     expected = {
-        each: np.concatenate(list(_differences(each, W, b, X, Y)))
+        each: [np.concatenate(list(_differences(each, net))) for net, _ in answers]
         for each in dict.fromkeys(combinations)
     }
-    last = W[-1].size + (0 if b[-1] is None else b[-1].size)
+    W, b = answers[0][0].weights[-1], answers[0][0].biases[-1]
+    last = W.size + (0 if b is None else b.size)
     for part, all_of_it in ((slice(None), True), (slice(-last, None), False)):
+        given = np.concatenate([answer[part] for _, answer in answers])
         cosines = {
-            each: _cosine(vector[part], answer[part], falls=falls)
-            for each, vector in expected.items()
+            each: _cosine(np.concatenate([v[part] for v in vectors]), given, falls=falls)
+            for each, vectors in expected.items()
         }
         # Of a tame net two formulas may lie near each other: the nearest one counts, not the first.
         nearest = max(cosines, key=lambda each: round(cosines[each], 12))
@@ -165,10 +169,8 @@ def _cosine(expected: Array, answer: Array, *, falls: bool) -> float:
     return found if np.isfinite(found) else 0.0
 
 
-def _differences(
-    combination: Combination, W: Sequence[Array], b: Sequence[Any], X: Array, Y: Array
-) -> Iterator[Array]:
-    W, b = [w.copy() for w in W], [None if v is None else v.copy() for v in b]
+def _differences(combination: Combination, net: Arrays) -> Iterator[Array]:
+    W, b = [w.copy() for w in net.weights], [None if v is None else v.copy() for v in net.biases]
     for arrays in zip(W, b, strict=True):
         for array in arrays:
             if array is None:
@@ -178,7 +180,7 @@ def _differences(
                 old, sums = array.flat[at], []
                 for move in (2.0**-14, -(2.0**-14)):
                     array.flat[at] = old + move
-                    sums.append(_loss(combination, W, b, X, Y))
+                    sums.append(_loss(combination, W, b, net.X, net.Y))
                 array.flat[at] = old
                 found[at] = (sums[0] - sums[1]) * 2.0**13
             yield found

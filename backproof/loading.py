@@ -163,10 +163,23 @@ def module_at(path: Path, its_own: bool = True) -> ModuleType:
     """
     taken = not its_own or path.stem in sys.modules or path.stem in sys.stdlib_module_names
     name = f"learner_{path.stem}" if taken else path.stem
+    if levels := _levels_of(path):  # a part of a package, which is found from above it
+        sys.path.append(str(path.parents[levels]))
+        name = ".".join([*(each.name for each in path.parents[levels - 1 :: -1]), path.stem])
     spec = importlib.util.spec_from_loader(name, SourceFileLoader(name, str(path)))
     assert spec is not None  # a loader was given
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     return module
+
+
+def _levels_of(path: Path) -> int:
+    """How many folders up its relative imports reach, its own counted; 0 without such imports."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError):
+        return 0  # a notebook, or what the import itself will name
+    levels = [node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return min(max(levels, default=0), len(path.parents) - 1)
 
 
 def cannot_read(error: SyntaxError, path: Path, shown: str) -> str:
@@ -179,11 +192,6 @@ def cannot_read(error: SyntaxError, path: Path, shown: str) -> str:
 
 def cannot_import(error: BaseException, path: Path, shown: str) -> str:
     said = f"{shown} cannot be imported: {told(error, path.parent)}"
-    if isinstance(error, ImportError) and "relative import" in str(error):
-        return (
-            f"{said}; it belongs to a package: stand where the package lies, and name it as "
-            f"{path.parent.name}.{path.stem}:function."
-        )
     return f'{said}; what should run only as a program belongs under `if __name__ == "__main__":`.'
 
 

@@ -95,7 +95,7 @@ def _texts(
     """One text per parameter that is given."""
     left = {"in": ["net.widths[0]"], "out": ["net.widths[-1]"]}
     left["hidden"] = ["net.widths[1]", "net.widths[2]", "net.widths[3]"]
-    alone = not any(_is_place(parameter.name, ("in", "out")) for parameter in parameters)
+    alone = not any(is_place(parameter.name, ("in", "out")) for parameter in parameters)
     whole = False
     for parameter, is_list in zip(parameters, listed, strict=True):
         free = parameter.default is not inspect.Parameter.empty
@@ -112,7 +112,8 @@ def _texts(
         yield f"{parameter.name}={text}" if free else text
 
 
-def _is_place(name: str, places: tuple[str, ...]) -> bool:
+def is_place(name: str, places: tuple[str, ...]) -> bool:
+    """Whether a parameter is called like the number of units there: "in", "hidden" or "out"."""
     return any(re.fullmatch(_COUNT.format(_PLACES[place]), _plain(name)) for place in places)
 
 

@@ -47,10 +47,12 @@ def asked(adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Net, Arrays, Any,
     return adapted.net_of(question, arrays, X, Y), arrays, X, Y
 
 
-def lively(arrays: Arrays) -> Arrays:
+def lively(arrays: Arrays, turn: int) -> Arrays:
     """Numbers of both signs and of some size: near 0 all formulas look alike, and a rectifier whose
-    units are all above 0 is like a leaky one."""
-    weights = tuple(_waving(W, layer) * (3 / len(W)) for layer, W in enumerate(arrays.weights))
+    units are all above 0 is like a leaky one. turn: others each time"""
+    weights = tuple(
+        _waving(W, layer + turn) * (3 / len(W)) for layer, W in enumerate(arrays.weights)
+    )
     return replace(arrays, weights=weights, X=_waving(arrays.X, 7))
 
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from backproof.called import is_input, is_label
 from backproof.found_arrays import Leaf, chain_of, places_in
+from backproof.proposed_loops import numbers_for
+from backproof.scripts import defined_before, functions_around
 
 _RATE = re.compile(r"_?(lr|eta|alpha|alfa|learning_?rate|l_?rate|rate|learn)", re.IGNORECASE)
 Hurried = Callable[[float], AbstractContextManager[None]]
@@ -86,7 +89,7 @@ def script_fields(
             and not hasattr(builtins, name)
             and isinstance(known.get(name), np.ndarray | NoneType)  # a file that is not there
         ]
-        scalars = [name for name in read if isinstance(known.get(name), float)]
+        scalars = [name for name in read if isinstance(known.get(name), float | int)]
         rates = [name for name in scalars if _RATE.fullmatch(name)]
         for places in list(places_in(leaves, widths, named=False))[:2]:
             fields: dict[str, Any] = {"script": True, "loop": loop.lineno, "data": _pair(data)}
@@ -128,6 +131,10 @@ def _first_seen(nodes: list[ast.AST], first: dict[str, bool]) -> None:
 
 
 def _pair(data: list[str]) -> tuple[str, str]:
+    """Which are X and Y: by their names, or by which is read first."""
+    X, Y = ([name for name in data if of(name)] for of in (is_input, is_label))
+    if X and Y:
+        return X[0], Y[0]
     return (data[0], data[1]) if len(data) > 1 else ("X", "y")
 
 
@@ -161,12 +168,19 @@ def _begun(
 ) -> dict[str, Any]:
     """The names of the script where the loop begins; what raises is left out."""
     known = dict(vars(module))
-    for statement in tree.body:
+    around = functions_around(tree, loop)
+    above: list[ast.stmt] = []
+    for function in around:
+        known |= numbers_for(function)
+        above += defined_before(function, loop)
+    for statement in above if around else tree.body:
         if statement.lineno >= loop.lineno or isinstance(statement, ast.For | ast.While):
             break
         try:
             with hurried(0.5):
-                code = compile(ast.Module([statement], []), str(path), "exec")
+                code = compile(
+                    ast.fix_missing_locations(ast.Module([statement], [])), str(path), "exec"
+                )
                 exec(code, known)
         except BaseException:
             continue

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from backproof.adapted import Adapted
-from backproof.adapters import Adapter
+from backproof.adapters import Adapter, Net
 from backproof.blaming import Step, raised_inside
 from backproof.called import returned_names, runs_of
+from backproof.case import Arrays
+from backproof.drawing import Array
 from backproof.found_arrays import chain_of, general, leaves_of, places_in
 from backproof.guessed_claims import among, combinations_in, named_claims, reproduced, told_by
 from backproof.hurrying import hurried
@@ -163,9 +165,13 @@ class _Search:
     # --- which ----------------------------------------------------------------------------------
 
     def _of_script(self) -> Iterator[Proposal]:
+        yield from self._of_loops()
+        self.fixed = self.fixed | {"script": True}  # for what comes after its loop
+
+    def _of_loops(self) -> Iterator[Proposal]:
+        """Functions that make their own weights and train them."""
         for fields in script_fields(self.tree, self.module, self.path, hurried):
             yield from self._called(self._named("Mine", fields), [()])
-        self.fixed = self.fixed | {"script": True}  # for what comes after its loop
 
     def _of_definitions(self) -> Iterator[Proposal]:
         own = [each for each in vars(self.module).values() if self._is_own(each)]
@@ -179,6 +185,7 @@ class _Search:
         if functions:
             yield from self._of_globals(functions)
             yield from self._of_functions(functions)
+            yield from self._of_loops()
 
     def _is_own(self, each: Any) -> bool:
         return getattr(each, "__module__", None) == self.module.__name__
@@ -302,24 +309,22 @@ class _Search:
         try:
             with hurried(4 * _PATIENCE):
                 adapted = self.adapted(proposal)
-                net, arrays, *_ = probe_of(adapted)
-                arrays = lively(arrays)
-                W, b = adapted.parameters(*asked(adapted, net, arrays))
+                net, tame, *_ = probe_of(adapted)
+                answers = [self._answer(adapted, net, lively(tame, turn)) for turn in range(2)]
         except BaseException:
             return proposal, False
-        answer = np.concatenate(
-            [np.ravel(each) for pair in zip(W, b, strict=True) for each in pair if each is not None]
-        )
         falls = adapted.gives != "gradient"
         told = told_by(proposal.fields)
         combinations = among(self.combinations, proposal)
-        found, certain = reproduced(
-            [told] if told else combinations, arrays.weights, arrays.biases, arrays.X,
-            arrays.Y, answer, falls=falls,
-        )  # fmt: skip
+        found, certain = reproduced([told] if told else combinations, answers, falls=falls)
         if found is None or told:  # layers have names of their own
             return proposal, certain
         return replace(proposal, fields=proposal.fields | named_claims(found)), certain
+
+    def _answer(self, adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Arrays, Array]:
+        W, b = adapted.parameters(*asked(adapted, net, arrays))
+        both = [each for pair in zip(W, b, strict=True) for each in pair if each is not None]
+        return arrays, np.concatenate([np.ravel(each) for each in both])
 
     def one_by_one(self, proposal: Proposal) -> bool:
         """Whether a batch is nothing but its instances, each with an update, or its first one

@@ -271,6 +271,8 @@ def _ratio(case: Case, answer: Gradients) -> tuple[float | None, bool]:
     a, b = next((a, b) for a, b in pairs if a is not None and b is not None)
     slots = [slot for slot in slots_of(case) if np.any(b[slot.start : slot.stop])]
     found = [multiple(a[s.start : s.stop], b[s.start : s.stop]) for s in slots]
+    if not slots:  # every unit of the output is off, and every gradient 0
+        return None, True
     known = [ratio for ratio in found if ratio is not None]
     if len(known) == len(found) and np.ptp(known) <= 1e-4 * abs(known[0]):
         return known[0], True

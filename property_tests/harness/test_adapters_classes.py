@@ -203,6 +203,31 @@ class Net:
 """,
         ('self.params["C"].T * self.H', 'self.params["C"].T + self.H'),
     ),
+    "one instance at a time, and a rectifier at the output": (
+        """\
+import numpy as np
+
+class Network:
+    def __init__(self, nodes):
+        self.nodes = nodes
+
+    def initialize_model(self):
+        self.weights = [np.random.randn(k, j) for k, j in zip(self.nodes, self.nodes[1:])]
+        self.biases = [np.random.randn(j) for j in self.nodes[1:]]
+
+    def backprop(self, x, y, lr=0.01):
+        relu = [x]
+        for w, b in zip(self.weights, self.biases):
+            relu.append(np.maximum(0, relu[-1] @ w + b))
+        d = (relu[-1] - y) * (relu[-1] > 0)
+        for l in reversed(range(len(self.weights))):
+            below = self.weights[l] @ d * (relu[l] > 0)
+            self.weights[l] -= lr * np.outer(relu[l], d)
+            self.biases[l] -= lr * d
+            d = below
+""",
+        ("self.weights[l] @ d * (relu[l] > 0)", "self.weights[l] @ d"),
+    ),
     "a leaky rectifier": (
         """\
 import numpy as np
@@ -228,6 +253,30 @@ class Net:
         ("np.where(self.h > 0, 1, 0.01)", "np.where(self.h > 0, 0.5, 0.01)"),
     ),
 }
+
+_LOOPS = {
+    "a function that makes its own weights and trains them": (
+        HEAD
+        + """\
+def train(X, y, hidden_size, lr, epochs=5000):
+    m = X.shape[0]
+    W1, b1 = np.random.randn(X.shape[1], hidden_size), np.zeros((1, hidden_size))
+    W2, b2 = np.random.randn(hidden_size, y.shape[1]), np.zeros((1, y.shape[1]))
+    for epoch in range(epochs):
+        a1 = sigmoid(X @ W1 + b1)
+        a2 = sigmoid(a1 @ W2 + b2)
+        d = (a2 - y) * a2 * (1 - a2) / m
+        e = d @ W2.T * a1 * (1 - a1)
+        W1 -= lr * X.T @ e
+        b1 -= lr * e.sum(axis=0, keepdims=True)
+        W2 -= lr * a1.T @ d
+        b2 -= lr * d.sum(axis=0, keepdims=True)
+    return W1, b1, W2, b2
+""",
+        ("W2.T * a1", "W2.T + a1"),
+    ),
+}
+_FORMS |= _LOOPS
 
 
 @pytest.mark.parametrize("form", _FORMS)

@@ -34,7 +34,7 @@ RIGHT = "def backprop(weights, biases, X, Y, activations, loss):\n    return wei
         (
             "from . import helper\n",
             "",
-            "it belongs to a package: stand where the package lies, and name it as ",
+            "{path} cannot be imported: ImportError: cannot import name 'helper' from ",
         ),
         ("print 'hello'\n", "", "Missing parentheses in call to 'print'"),
         ("a = 1\nb = a / 0\n", "", "ZeroDivisionError: division by zero at my_net.py line 2; what"),
@@ -250,6 +250,19 @@ def test_a_file_of_a_package_is_found_from_the_folder_above(tmp_path: Path) -> N
         (folder / "my_net.py").write_text(f"import {name}\n" + RIGHT)
         with pytest.raises(TargetError, match=f"No module named '{name}' at my_net.py line 1"):
             Target(str(folder / "my_net.py"))
+
+
+def test_a_file_that_imports_from_its_own_package_is_a_part_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "my_package" / "nets"
+    folder.mkdir(parents=True)
+    (tmp_path / "my_package" / "losses.py").write_text("half = 0.5\n")
+    (folder / "helpers.py").write_text(RIGHT)
+    (folder / "my_net.py").write_text("from .helpers import backprop\nfrom ..losses import half\n")
+    with Target(str(folder / "my_net.py")) as target:
+        assert target.name == "my_net"
+    (folder / "my_net.py").write_text("from .helpers import forward\n")
+    with pytest.raises(TargetError, match=r"cannot import name 'forward' from .*helpers"):
+        Target(str(folder / "my_net.py"))
 
 
 def test_files_where_one_stands_shadow_nothing_of_ours_for_python_m(tmp_path: Path) -> None:
