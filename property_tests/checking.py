@@ -50,6 +50,8 @@ class Climb:
         self._broken: dict[str, str] = {}  # rung -> the rung that broke below it, or itself
         self.owed: dict[str, list[Found]] = {}  # check -> cases that are wrong for its reason
         self._statuses: dict[str, str] = {}  # check -> what became of it
+        # results of nets without an answer -> checks of activations, of which one has to explain it
+        self._unexplained: list[tuple[CheckResult, set[str]]] = []
 
     @property
     def broken(self) -> str:
@@ -71,6 +73,7 @@ class Climb:
                 result = (not owed and self._blocked(question, below)) or self._answered(
                     rung, question
                 )
+                result = self._explaining(result)
                 self._statuses[question.check.id] = result.status
                 yield result
                 self._remember(rung, question, result, below)
@@ -100,8 +103,27 @@ class Climb:
         if answered.status in _SILENT:
             return result
         self.nets = nets
-        self._left_out += [f"activation.{name}" for name in silent]
+        checks = [f"activation.{name}" for name in silent]
+        self._left_out += checks
+        self._unexplained.append((result, set(checks)))
         return answered
+
+    def _explaining(self, result: CheckResult) -> CheckResult:
+        """A net that had no answer counts in the last check that could explain it.
+
+        Where none of its activations is at fault alone, it is a mistake all the same.
+        """
+        id, kept = result.check.id, list[tuple[CheckResult, set[str]]]()
+        for silent, checks in self._unexplained:
+            if id not in checks:
+                kept.append((silent, checks))
+            elif result.status not in BROKEN:
+                if others := checks - {id}:
+                    kept.append((silent, others))
+                else:
+                    result = replace(silent, check=result.check)
+        self._unexplained = kept
+        return result
 
     def _asked(self, question: Question) -> CheckResult:
         if not question.cases and question.check.id not in self.owed:

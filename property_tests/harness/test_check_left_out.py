@@ -41,14 +41,7 @@ def test_one_wrong_activation_is_named_once_and_hides_nothing_else(tmp_path: Pat
 def test_an_activation_without_an_answer_costs_one_check(
     tmp_path: Path, name: str, deed: str, status: str
 ) -> None:
-    path = tmp_path / "net.py"
-    call = "    Zs, Os = [], [X]\n"
-    assert call in EXAMPLE.read_text()
-    path.write_text(
-        EXAMPLE.read_text().replace(
-            call, f"    if '{name}' in activations:\n        {deed}\n{call}"
-        )
-    )
+    path = written(tmp_path, f"    if '{name}' in activations:\n        {deed}\n")
     checked, _ = check(Request(str(path)))
     assert checked.first_broken is not None
     assert checked.first_broken.check.id == f"activation.{name}"
@@ -57,6 +50,47 @@ def test_an_activation_without_an_answer_costs_one_check(
     blocked = {r.check.id for r in checked.results if r.status == "blocked"}
     assert all(f".{name}" in id for id in blocked)  # its own losses
     assert named(checked, "training.steps").status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [("silu", 1), ("tanh", 4)],  # `linear.still` and `contract.state` ask for these
+)
+def test_a_net_without_an_answer_counts_though_its_activation_has_one_elsewhere(
+    tmp_path: Path, name: str, n: int
+) -> None:
+    where = f"{name!r} in activations and len(X) == {n}"
+    breaks_alone(written(tmp_path, f"    if {where}:\n        1 / 0\n"), name, n)
+
+
+def test_where_one_activation_is_all_there_is_it_is_not_blocked_by_itself(tmp_path: Path) -> None:
+    """Every net of more than one layer fails, and nets of one are all that is left."""
+    lines = """\
+    if set(activations[:-1]) - {"sigmoid"}:
+        raise NotImplementedError
+    if len(weights) > 1:
+        1 / 0
+"""
+    breaks_alone(written(tmp_path, lines), "sigmoid", 6)
+
+
+def written(folder: Path, lines: str) -> Path:
+    """The example with lines before its forward pass."""
+    path, call = folder / "net.py", "    Zs, Os = [], [X]\n"
+    assert EXAMPLE.read_text().count(call) == 1
+    path.write_text(EXAMPLE.read_text().replace(call, lines + call))
+    return path
+
+
+def breaks_alone(path: Path, name: str, n: int) -> None:
+    """The check of one activation, by the error of a net with n rows, and no other."""
+    checked, _ = check(Request(str(path)))
+    assert checked.exit_code == 1
+    assert [r.check.id for r in checked.results if checked.fails(r)] == [f"activation.{name}"]
+    result = named(checked, f"activation.{name}")
+    assert (result.status, result.message[:17]) == ("error", "ZeroDivisionError")
+    assert result.case is not None
+    assert (result.case.activations[0], result.case.n) == (name, n)
 
 
 def test_an_activation_that_has_its_answer_after_all_is_taken_again() -> None:
