@@ -7,7 +7,7 @@ records. A check has one status:
     fail                   another number than the derivative's
     error                  it raised, or returned something that is no gradient
     timeout, crashed       it gave no answer in time; its process is gone
-    skipped                not claimed; the reason is said
+    skipped                not claimed, or nothing can be told of it; the reason is said
     blocked                a rung that it stands on has failed
     inconclusive           nothing could be decided, which is not agreement
     xfail, xpass           fails as backproof.toml expects; passes although it should not
@@ -55,7 +55,8 @@ class CheckResult:
     case: of the first case that shows it, or None   worst: the two numbers side by side there
     parameters: all arrays of that case, the output's layer first
     judged_by: "exact arithmetic", or "rounding bound" where the program cannot run on balls
-    cases: how many were judged   printed: the end of what the program printed before it died
+    cases: how many were judged; of what is not claimed none
+    printed: the end of what the program printed before it died
     """
 
     check: Check
@@ -67,6 +68,11 @@ class CheckResult:
     judged_by: str = ""
     cases: int = 0
     printed: str = ""
+
+    @property
+    def unclaimed(self) -> bool:
+        """Skipped for want of a claim; otherwise for a reason that the program cannot help."""
+        return self.status == "skipped" and not self.cases
 
 
 @dataclass(frozen=True)

@@ -135,14 +135,16 @@ def _first_broken(judged: Judged, rubric: Rubric) -> CheckResult | None:
 
 def _breaks(result: CheckResult, rubric: Rubric) -> bool:
     if result.status == "skipped":
-        return result.check.id in rubric.required
+        return result.unclaimed and result.check.id in rubric.required
     if result.check.level == "should" and not (rubric.should or rubric.strict):
         return result.check.id in rubric.points and result.status in BROKEN
     return result.status in BROKEN or (rubric.strict and result.status == "close")
 
 
 def passes(result: CheckResult, rubric: Rubric) -> bool:
-    """Whether it earns its points."""
+    """Whether it earns its points. What was claimed and cannot be told costs nothing."""
+    if result.status == "skipped":
+        return not result.unclaimed
     return result.status == "pass" or (result.status == "close" and not rubric.strict)
 
 
@@ -162,7 +164,7 @@ def _counts(result: CheckResult, rubric: Rubric) -> bool:
     """Whether it shares in the points of its rung; what has points of its own does not."""
     if result.check.id in rubric.points:
         return False
-    if result.status == "skipped" and result.check.id not in rubric.required:
+    if result.unclaimed and result.check.id not in rubric.required:
         return False
     return result.check.level == "must" or rubric.should or rubric.strict
 

@@ -158,7 +158,7 @@ def rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult:
         if not said:
             continue
         if said == _OF_THE_BATCH:
-            return CheckResult(question.check, "skipped", said)
+            return _of_whole_batches(climb, question)
         if isinstance(said, Found):
             return failed(climb, question, said)
         single = climb.trial.of(rows_of(case, [0]))
@@ -184,6 +184,23 @@ def rows(climb: Climb, question: Question, right: Sequence[str]) -> CheckResult:
                 said = "; ".join(filter(None, (said, why)))
         return failed(climb, question, Found(case, "fail", said))
     return passed
+
+
+def _of_whole_batches(climb: Climb, question: Question) -> CheckResult:
+    """Where no row can be asked alone: each batch against the derivative.
+
+    Arrays that are multiples of it, by other factors for another n, are wrong in scale. What is
+    wrong otherwise says nothing here and costs nothing: skipped, though batches were judged.
+    """
+    found = [climb.but_for_order(climb.tried(case)) for case in question.cases]
+    broken = [each for each in found if each.status in BROKEN]
+    told = {each.pair and multiples(each.pair, each.case.dtype) for each in broken}
+    if None in told or (len(told) == len(found) > 1 and "" not in told):
+        worst = next((each for each in broken if each.pair is None), broken[0])
+        return failed(climb, question, worst, len(found))
+    right = all(each.status in ("pass", "close") for each in found)
+    said = f"{_OF_THE_BATCH}{'; each batch is right as a whole' if right else ''}"
+    return CheckResult(question.check, "pass" if right else "skipped", said, cases=len(found))
 
 
 def _between_rows(climb: Climb, case: Case, right: Sequence[str]) -> str | Found:
@@ -277,7 +294,7 @@ def summed(
         case=case_line(0, worst.case) if worst.status != "pass" else None,
         worst=None if pair is None else pair.worst,
         judged_by=worst.judged_by,
-        cases=len(seen),
+        cases=_judged(worst, len(seen)),
     )
 
 
@@ -305,9 +322,14 @@ def failed(
         worst=worst,
         parameters=() if pair is None else pair.parameters,
         judged_by=found.judged_by if pair is not None else "",
-        cases=cases,
+        cases=_judged(found, cases),
         printed=climb.target.printed[-2000:] if died else "",
     )
+
+
+def _judged(worst: Found, cases: int) -> int:
+    """How many cases were judged: what it refuses is not."""
+    return 0 if worst.status == "skipped" else cases
 
 
 _AT_THE_OUTPUT = "the output layer is wrong already: look at the loss and its activation as well"

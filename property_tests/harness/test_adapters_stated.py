@@ -99,10 +99,27 @@ def test_a_constant_is_a_convention_there_too(tmp_path: Path) -> None:
 
 def test_rows_are_asked_alone_only_where_they_are_what_they_are_in_a_batch(tmp_path: Path) -> None:
     whole, _ = check(Request(net(tmp_path)))
-    assert named(whole, "scale.rows").status == "skipped"
-    assert "is made of the whole batch" in named(whole, "scale.rows").message
+    scale = named(whole, "scale.rows")
+    assert (scale.status, scale.cases) == ("pass", 2)
+    assert "is made of the whole batch; a row alone is another; each batch is ri" in scale.message
     by_row, _ = check(Request(net(tmp_path, SCALED)))
-    assert named(by_row, "scale.rows").status == "pass"
+    assert (named(by_row, "scale.rows").status, named(by_row, "scale.rows").message) == ("pass", "")
+
+
+def test_a_batch_that_is_wrong_as_a_whole_is_wrong_in_scale_or_says_nothing_of_it(
+    tmp_path: Path,
+) -> None:
+    divided = ("rate * self.X.T @ d_1", "rate / len(X) * self.X.T @ d_1")
+    scale = named(check(Request(net(tmp_path, divided)))[0], "scale.rows")
+    assert (scale.status, scale.cases) == ("fail", 2)
+    assert "ΔW_1 is 0.25 times what it should be, the others are right" in scale.message
+    # By one factor for every n, or no multiple at all: that is not of scale.
+    for wrong in ((" * (1 - self.H**2)", " * (1 - self.H**2) * 3"), (" * (1 - self.H**2)", "")):
+        checked, _ = check(Request(net(tmp_path, wrong)))
+        scale = named(checked, "scale.rows")
+        assert (scale.status, scale.unclaimed, scale.cases) == ("skipped", False, 2)
+        assert checked.first_broken is not None
+        assert checked.first_broken.check.id == "activation.tanh"
 
 
 def test_where_it_has_no_numbers_nothing_is_judged(tmp_path: Path) -> None:

@@ -295,3 +295,14 @@ def test_an_output_that_is_off_by_next_to_nothing_is_no_hint(
     broken = results["activation.leaky_relu"]
     assert broken.status == "fail"
     assert ("the output layer is wrong already" in broken.message) is said
+
+
+def test_who_refuses_a_question_does_not_claim_it(tmp_path: Path) -> None:
+    text = LEAKY.format(slope="0.01", backward="0.01", **_SQUARED)
+    path = tmp_path / "net.py"
+    refuses = "    if len(X) == 4:\n        raise NotImplementedError\n    O = [X]"
+    path.write_text(text.replace("    O = [X]", refuses))
+    with Target(str(path)) as target:
+        results = {result.check.id: result for result in Climb(target).results()}
+    refused = results["scale.rows"]
+    assert (refused.status, refused.unclaimed) == ("skipped", True)  # no points are given for it

@@ -1,6 +1,7 @@
 """Rubrics, points, names of students: what needs no process to be tried."""
 
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def test_a_rung_shares_its_points_among_what_is_claimed() -> None:
     assert found.status == "wrong"
     assert found.first_broken is not None
     assert found.first_broken.check.id == "activation.relu"
+
+
+def test_what_was_claimed_and_cannot_be_told_costs_nothing() -> None:
+    untold = replace(result("linear.layer", "skipped"), cases=2)
+    found = points_of([untold, BASE[1]])
+    assert (found.points, found.status) == (Fraction(5), "right")
+    assert (found.rungs[0].status, found.rungs[0].passed, found.rungs[0].asked) == ("skipped", 1, 1)
+    required = points_of([untold, BASE[1]], required=("linear.layer",))
+    assert required.points == 5
+    assert required.first_broken is None
 
 
 def test_what_is_blocked_earns_nothing_and_does_not_break() -> None:
