@@ -81,9 +81,10 @@ class Loaded:
                 found = adapted.steps(net, arrays, X, Y, question["count"])
                 before, moved = (np.array([adapted.flat_of(both) for both in each])
                                  for each in zip(*found, strict=True))  # fmt: skip
+                resets, uncalled = resets_of(adapted.adapter.module, source_of(self._path))
         except BaseException as error:
             return failure_reply(error, adapted.folder, question)
-        fields = {"id": question["id"], "resets": resets_of(adapted.adapter.module)}
+        fields = {"id": question["id"], "resets": resets, "uncalled": uncalled}
         return "stepped", fields, {"before": before.T.copy(), "moved": moved.T.copy()}
 
     def told(self) -> dict[str, Any]:
@@ -134,20 +135,26 @@ class Loaded:
         return f"through {adapted.shown}: {'; '.join([form, how, *notebook, *script])}"
 
 
-_RESETS = re.compile(
-    r"(zero|reset|clear|init)_?(grad|delta|acc|cum)\w*|zero|reset|clear", re.IGNORECASE
-)
+_RESETS = re.compile(r"(zero|reset|clear|init)_?(grad|delta|acc|cum)\w*|zero", re.IGNORECASE)
 
 
-def resets_of(module: ModuleType) -> list[str]:
-    """Functions and methods of a program that set its gradients back, by their names."""
-    named = [
+def resets_of(module: ModuleType, source: str) -> tuple[list[str], list[str]]:
+    """Functions and methods of a program that set its gradients back, by their names.
+
+    Those that its text calls, as a loop does that the adapter stands in for; and those that
+    nothing calls: where gradients add up, that is the mistake.
+    """
+    named = {
         each
         for owner in (module, *(v for v in vars(module).values() if isinstance(v, type)))
         for each, value in vars(owner).items()
         if callable(value) and getattr(value, "__module__", None) == module.__name__
-    ]
-    return sorted({each for each in named if _RESETS.fullmatch(each)})
+    }
+    calls = [each.func for each in ast.walk(ast.parse(source)) if isinstance(each, ast.Call)]
+    called = {each.attr for each in calls if isinstance(each, ast.Attribute)}
+    called |= {each.id for each in calls if isinstance(each, ast.Name)}
+    found = {each for each in named if _RESETS.fullmatch(each)}
+    return sorted(found & called), sorted(found - called)
 
 
 def claims_of(adapter: Adapter, dtype: str) -> dict[str, Any]:

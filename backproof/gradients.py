@@ -118,9 +118,11 @@ class Steps(NamedTuple):
     """What one model did, step by step.
 
     before, moved: (K, P), W before a step and what it moved it by
-    resets: names in the program of what sets something back, such as zero_grad
+    resets: names in the program of what sets gradients back, such as zero_grad, where it calls it
+    uncalled: the same where nothing in its file does
     """
 
     before: Vector
     moved: Vector
     resets: tuple[str, ...]
+    uncalled: tuple[str, ...]

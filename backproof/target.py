@@ -223,7 +223,8 @@ class Target:
         if answer.kind != "stepped":
             return Failure("error", answer.fields["message"])
         before, moved = (answer.arrays[name].astype(np.float64).T for name in ("before", "moved"))
-        return Steps(before, moved, tuple(map(str, answer.fields.get("resets", ()))))
+        names = (tuple(map(str, answer.fields.get(of, ()))) for of in ("resets", "uncalled"))
+        return Steps(before, moved, *names)
 
     def smoke(self) -> list[str]:
         """What does not work, one sentence each: who is at fault, and what to do; or empty.

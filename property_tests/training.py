@@ -8,6 +8,7 @@ new model from the same weights, which is judged as every other case is.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,11 +108,16 @@ def _convention(steps: Steps, news: list[Vector]) -> tuple[str, str]:
                 return "steps", f"{said} {names}"
         elif 0 < share < 1:
             return "momentum", f"each step has {share:.4g} times the one before"
-    rates = _multiples_of_new(steps, news)
-    if all(rate is not None and 0 < rate <= 1 + 1e-6 for rate in rates):
+    rates = [rate for rate in _multiples_of_new(steps, news) if rate is not None and rate > 0]
+    if len(rates) == len(news) and all(_falls(*pair) for pair in pairwise((1.0, *rates))):
         told = ", ".join(f"{rate:.4g}" for rate in rates)
         return "rate", f"it changes from step to step: {told} times what is set"
     return "", ""
+
+
+def _falls(rate: float, next_rate: float) -> bool:
+    """A rate that decays may stay, and never grows again."""
+    return next_rate <= rate * (1 + 1e-6)
 
 
 @np.errstate(all="ignore")
@@ -129,7 +135,9 @@ def _why(start: Case, steps: Steps, news: list[Vector]) -> str:
     )
     share, rate = multiple(moved - should, last), multiple(moved, should)
     if share is not None and _near(share, 1.0):
-        return "it adds to the gradients of the steps before, where a new model would not"
+        names = ", ".join(f"`{name}`" for name in steps.uncalled)
+        unused = f"; nothing in its file calls {names}" if names else ""
+        return f"it adds to the gradients of the steps before, where a new model would not{unused}"
     if rate is not None:
         return f"it is {rate:.4g} times the step of a new model from the same weights"
     return "a new model from the same weights makes another step: what is kept from the one before?"
