@@ -23,6 +23,7 @@ from backproof.adapters import (
 )
 from backproof.blaming import raised_inside, with_line
 from backproof.cells import NotebookError, is_notebook
+from backproof.chained import loops_of_its_own
 from backproof.contract import CONTRACT, NAMED, Function
 from backproof.layouts import LayoutError
 from backproof.loading import (
@@ -37,7 +38,7 @@ from backproof.loading import (
 from backproof.names import OUTPUT_ACTIVATION
 from backproof.paths import PathError
 from backproof.probe_nets import dtype_of
-from backproof.proposal import adapter_source
+from backproof.proposal import Proposal, adapter_source
 from backproof.proposed_scripts import is_script, missing_packages
 from backproof.proposing import adapted_by, propose
 from backproof.protocol import Message
@@ -50,9 +51,12 @@ from backproof.stated import stated_of, states_loss, words_of
 class Loaded:
     """An adapted program as the worker serves it."""
 
-    def __init__(self, adapted: Adapted, path: Path, shown: str, proposal: str = "") -> None:
+    def __init__(
+        self, adapted: Adapted, path: Path, shown: str, proposal: str = "", beside: str = ""
+    ) -> None:
+        """proposal: the text of an adapter that was inferred   beside: what it passes by"""
         self._adapted, self._shown, self._proposal = adapted, shown, proposal
-        self._path = path
+        self._path, self._beside = path, beside
         self.answer, self.exactly = adapted.answer, adapted.exactly
 
     def smoke(self, message: Message) -> Reply:
@@ -132,6 +136,7 @@ class Loaded:
         script += words_of(adapter)
         if adapter.without:
             script.append(f"without {', '.join(adapter.without)}")
+        script += [self._beside] if self._beside else []
         return f"through {adapted.shown}: {'; '.join([form, how, *notebook, *script])}"
 
 
@@ -235,7 +240,17 @@ def load_proposed(start: dict[str, Any]) -> Loaded | Function:
         )
     text = adapter_source(proposal)
     adapted = adapted_by(text, proposal, module, source, path)
-    return Loaded(adapted, path, shown, text)
+    return Loaded(adapted, path, shown, text, _passed_by(proposal, tree))
+
+
+def _passed_by(proposal: Proposal, tree: ast.Module) -> str:
+    """What of a program of layers is not judged: a loop of its own, in place of which is ours."""
+    own = loops_of_its_own(tree) if any("backward(model" in line for line in proposal.run) else []
+    if not own:
+        return ""
+    lines = ", ".join(map(str, own))
+    where = f"the loop at line {lines} is" if len(own) == 1 else f"the loops at {lines} are"
+    return f"its layers are judged, in a loop of the adapter's; {where} not"
 
 
 def _often(raised: list[str]) -> str:

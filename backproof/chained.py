@@ -7,6 +7,7 @@ Each layer has its own forward and backward pass, under one of the names that pe
 it keeps instead of returning it is taken from where it is kept.
 """
 
+import ast
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,6 +43,23 @@ def backward(layers: Sequence[Any], upstream: Any, *more: Any) -> Any:
         back = pass_of(layer, _BACKWARD)
         upstream = _came_out(layer, back(upstream, *more[: wants_of(back) - 1]), _DOWN)
     return upstream
+
+
+def loops_of_its_own(tree: ast.Module) -> list[int]:
+    """The lines of loops of a program that call a backward pass; the innermost of each nest."""
+    loops = [each for each in ast.walk(tree) if isinstance(each, ast.For | ast.While)]
+    calling = [loop for loop in loops if any(map(_calls_backward, ast.walk(loop)))]
+    around = {loop for loop in calling for inner in ast.walk(loop)
+              if inner is not loop and inner in calling}  # fmt: skip
+    return sorted(loop.lineno for loop in calling if loop not in around)
+
+
+def _calls_backward(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _BACKWARD
+    )
 
 
 def pass_of(layer: Any, names: tuple[str, ...]) -> Callable[..., Any]:

@@ -229,3 +229,47 @@ def test_what_is_right_passes_and_what_is_wrong_fails_unasked(tmp_path: Path, fo
     first = check(Request(str(path)))[0].first_broken
     assert first is not None
     assert first.status == "fail", first
+
+
+_LOOPS = {
+    "the loop at line {} is": """
+class Net:
+    def __init__(self, layers):
+        self.layers = layers
+
+    def train(self, x, t, loss):
+        for layer in self.layers:
+            layer.forward(x)
+            x = layer.output
+        loss.forward(x, t)
+        d = -loss.backward()
+        for layer in self.layers:  # here
+            layer.backward(d)
+""",
+    "the loops at {}, {} are": """
+def one(layers, d):
+    for layer in layers:  # here
+        layer.backward(d)
+
+for _ in range(2):
+    for layer in []:  # here
+        layer.backward(0)
+""",
+}
+
+
+@pytest.mark.parametrize("said", _LOOPS)
+def test_a_loop_through_layers_that_is_not_judged_is_said_to_be_none(
+    tmp_path: Path, said: str
+) -> None:
+    path = tmp_path / "net.py"
+    layers, _ = _FORMS["layers that keep what comes out, and a loss with a backward pass"]
+    path.write_text(layers)
+    with Target(str(path)) as target:
+        assert "in a loop of the adapter's" not in target.adapted
+    program = layers + _LOOPS[said]
+    path.write_text(program)
+    lines = [at for at, line in enumerate(program.splitlines(), 1) if "# here" in line]
+    with Target(str(path)) as target:
+        said = f"judged, in a loop of the adapter's; {said.format(*lines)} not"
+        assert target.adapted.endswith(said)
