@@ -311,7 +311,7 @@ def failed(
         numbers = f"{place(worst)} = {worst.value_a!r}, exact is {worst.value_b!r}"
         why = _AT_THE_OUTPUT if _of_a_hidden_layer(question, found) else ""
         if hinted and not found.early:
-            why = hint(pair, found.case.dtype) or why
+            why = hint(pair, found.case) or why
         message = "; ".join(filter(None, (numbers, message, why)))
     died = found.status in ("timeout", "crashed")
     return CheckResult(

@@ -4,7 +4,9 @@ Everything is read off the norms, from the output down: what is wrong above spoi
 """
 
 from collections.abc import Sequence
+from math import isclose
 
+from backproof.case import Case
 from backproof.records import PairRecord, ParameterRecord
 from backproof.sentences import SHOWN
 from property_tests.trying import CLOSE
@@ -24,9 +26,15 @@ def is_off(record: ParameterRecord, dtype: str) -> bool:
     return not record.norm_difference <= CLOSE[dtype] * record.norm_b
 
 
-def hint(pair: PairRecord, dtype: str) -> str:
+def hint(pair: PairRecord, case: Case) -> str:
     """What the arrays have in common, or ""."""
-    return zeros(pair) or multiples(pair, dtype) or _product(pair, dtype)
+    dtype, moves = case.dtype, any(r.parameter.startswith("step") for r in pair.parameters)
+    factors = multiples(pair, dtype)
+    if factors:
+        # A step may be a multiple for being made twice; a gradient is for delta.
+        why = _no_step(pair, case.alpha) if moves else _handed_down(pair, case)
+        return "; ".join(filter(None, (factors, why)))
+    return zeros(pair) or _product(pair, dtype) or _handed_down(pair, case)
 
 
 def zeros(pair: PairRecord) -> str:
@@ -49,8 +57,7 @@ def multiples(pair: PairRecord, dtype: str) -> str:
         return ""
     groups: dict[str, list[ParameterRecord]] = {}
     for record in pair.parameters:
-        ratio = record.norm_a / record.norm_b * (1 if record.cosine > 0 else -1)
-        groups.setdefault(f"{ratio:.4g}", []).append(record)
+        groups.setdefault(f"{_ratio(record):.4g}", []).append(record)
     right = groups.pop("1", [])
     if not groups:
         return ""
@@ -64,6 +71,36 @@ def multiples(pair: PairRecord, dtype: str) -> str:
 
 def _is_multiple(record: ParameterRecord, dtype: str) -> bool:
     return bool(record.norm_a and record.norm_b) and 1 - abs(record.cosine) <= CLOSE[dtype] ** 2
+
+
+def _no_step(pair: PairRecord, alpha: float) -> str:
+    """Of steps that are all one multiple: what was left out of -alpha dW; "" for others."""
+    ratios = [_ratio(record) for record in pair.parameters]
+    told = {
+        -1.0: "it moves up the loss: is it multiplied by alpha, and not by -alpha?",
+        1 / alpha: "it is not multiplied by alpha",
+        -1 / alpha: "it is not multiplied by -alpha: is it the gradient?",
+    }
+    alike = (said for c, said in told.items() if all(isclose(r, c, rel_tol=1e-4) for r in ratios))
+    return next(alike, "")
+
+
+def _ratio(record: ParameterRecord) -> float:
+    return record.norm_a / record.norm_b * (1 if record.cosine > 0 else -1)
+
+
+def _handed_down(pair: PairRecord, case: Case) -> str:
+    """All of a layer wrong, and nothing above: O_l and delta_{l+1} are right there."""
+    top = first_wrong(pair, case.dtype)
+    if top is None or top.layer == case.depth or case.activations[top.layer - 1] == "softmax":
+        return ""
+    l, up = top.layer, top.layer + 1
+    if not all(is_off(record, case.dtype) for record in pair.parameters if record.layer == l):
+        return ""
+    down = f"delta_{up} @ W_{up}.T"
+    plain = case.activations[l - 1] == "identity"
+    made = f"{down}, where g' is 1" if plain else f"({down}) * g'(Z_{l})"
+    return f"delta_{up} is right: is delta_{l} = {made}?"
 
 
 def _product(pair: PairRecord, dtype: str) -> str:

@@ -135,10 +135,20 @@ def _activation(nets: Nets) -> Iterator[Question]:
         if check_of_output(claims, output, loss) == f"activation.{output}":
             names.append(output)
     for name in dict.fromkeys(names):
+        cases = _of_activation(nets, name)
         yield Question(
-            Check(f"activation.{name}", f"g and g' of {name}"), _of_activation(nets, name),
-            subject=name,
-        )  # fmt: skip
+            Check(f"activation.{name}", _asks_of(nets, name, cases)), cases, subject=name
+        )
+
+
+def _asks_of(nets: Nets, name: str, cases: tuple[Case, ...]) -> str:
+    """Below an output, delta comes down to it as well: asked about where nothing else is wrong."""
+    if not any(name in case.activations[:-1] for case in cases):
+        return f"g and g' of {name}"
+    if name == "identity":
+        return "delta @ W.T to the layer below, where g' is 1: identity"
+    plain = "identity" in nets.claims.hidden
+    return f"g and g' of {name}{'' if plain else ', and delta @ W.T to the layer below'}"
 
 
 def _of_activation(nets: Nets, name: str) -> tuple[Case, ...]:

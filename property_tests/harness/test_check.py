@@ -44,8 +44,8 @@ FIRST_BROKEN = {
     "softmax_diagonal": ("loss.half_squared_error.softmax", "exact is"),
     "softmax_of_batch": ("loss.half_squared_error.softmax", "exact is"),
     "tanh_derivative": ("activation.tanh", "exact is"),
-    "through_gradient": ("activation.identity", "db_1"),
-    "through_updated_weights": ("activation.identity", "db_1"),
+    "through_gradient": ("activation.identity", "is delta_1 = delta_2 @ W_2.T, where"),
+    "through_updated_weights": ("activation.identity", "is delta_1 = delta_2 @ W_2.T, where"),
 }
 
 
