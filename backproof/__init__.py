@@ -23,9 +23,16 @@ __version__ = "0.1.0"
 # The names that are here, and the module in which each waits until it is used: the command line
 # comes through this file, and has to hear Ctrl-C before it imports NumPy.
 _WAITING = {
-    **{"Arrays": "case", "Case": "case", "Failure": "gradients", "Gradients": "gradients"},
-    **{"case_of": "tokens", "token_of": "tokens", "BackproofError": "errors"},
-    **{"check": "doors", "checks": "pytest_door", "CheckReport": "notebook"},
+    "Arrays": "case",
+    "Case": "case",
+    "BackproofError": "errors",
+    "check": "doors",
+    "Failure": "gradients",
+    "Gradients": "gradients",
+    "CheckReport": "notebook",
+    "checks": "pytest_door",
+    "case_of": "tokens",
+    "token_of": "tokens",
 }
 
 

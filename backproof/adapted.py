@@ -12,6 +12,7 @@ from backproof.adapters import (
     Net,
     given_arrays,
     gives_of,
+    is_turned,
     names,
 )
 from backproof.case import Arrays
@@ -27,7 +28,15 @@ from backproof.layouts import (
 )
 from backproof.paths import PathError, found_at, numbers_at, parsed, stand
 from backproof.protocol import Message
-from backproof.replies import Question, Reply, arrays_in, exact_reply, failure_reply
+from backproof.replies import (
+    Question,
+    Reply,
+    ResultError,
+    arrays_in,
+    exact_reply,
+    failure_reply,
+    real_array,
+)
 from backproof.returned import misfit, read
 from backproof.scripts import Marked, only_read
 from backproof.shown_numbers import INPUT, labels_of, shown
@@ -49,8 +58,7 @@ class Adapted:
         self.adapter, self.folder, self.shown, self.marked = adapter, folder, shown, marked
         self.gives = gives_of(adapter)
         self.inside = adapter.bias in ("first", "last")
-        columns = adapter.batch in ("columns", "single column")
-        self._turn = (adapter.layout or ("out, in" if columns else "in, out")) == "out, in"
+        self._turn = is_turned(adapter)
         self._turn_d: bool | None = None
         self._form = ""
         self._learned = bool(adapter.layout)
@@ -134,25 +142,20 @@ class Adapted:
         prepared: what is done to a model before its weights are set
         """
         model = self.model_of(net, prepared)
+        self.set(model, arrays)
         before = None
-        if self.gives == "gradient" or (self.gives == "weights" and not self.adapter.W):
-            self.set(model, arrays)
-        else:
-            self.set(model, arrays)
-            before = self.get(model, arrays) if self._has_weights() else None
-            if before is not None and not _same(before, arrays):
+        if self.gives != "gradient" and self._has_weights():
+            before = self.get(model, arrays)
+            if not _same(before, arrays):
                 raise AdapterError("the weights that were set are not those that are read back")
         returned = self._run(model, X, Y)
+        if self.gives == "update":
+            after = self.get(model, arrays)
+        else:
+            after = self._given(model, returned, net, arrays)
         if self.gives == "gradient":
-            return self._given(model, returned, net, arrays)
-        after = (
-            self._given(model, returned, net, arrays)
-            if self.gives == "weights"
-            else self.get(model, arrays)
-        )
-        return _moved(
-            (list(arrays.weights), list(arrays.biases)) if before is None else before, after
-        )
+            return after
+        return _moved(before or (list(arrays.weights), list(arrays.biases)), after)
 
     @property
     def lives_on(self) -> bool:
@@ -298,8 +301,6 @@ class Adapted:
 
     def _ours(self, Ws: list[Any], bs: list[Any], arrays: Arrays, turn: bool | None) -> Both:
         """Theirs in our shapes. turn: which way round square ones are; None: as it was seen."""
-        from backproof.replies import ResultError
-
         W, b = self._shapes(arrays)
         trouble = misfit(Ws, bs if bs else [], W, b if bs else [])
         if trouble:
@@ -323,8 +324,6 @@ class Adapted:
         return found, [np.reshape(_array(a), s) * sign for a, s in zip(bs, b, strict=True)]
 
     def flat_of(self, both: Both) -> Array:
-        from backproof.replies import real_array
-
         Ws = [real_array(f"dW{l}", W, W.shape) for l, W in enumerate(both[0], 1)]
         bs = [
             None if b is None else real_array(f"db{l}", b, b.shape)

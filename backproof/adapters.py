@@ -246,23 +246,32 @@ def gives_of(adapter: Adapter) -> str:
     return adapter.gives or ("gradient" if adapter.dW else "update")
 
 
+def has_columns(adapter: Adapter) -> bool:
+    """Whether it takes instances as columns."""
+    return adapter.batch in ("columns", "single column")
+
+
+def is_turned(adapter: Adapter) -> bool:
+    """Whether its W is (j, k), as its `layout` says, or else as goes with its `batch`."""
+    return (adapter.layout or LAYOUTS[has_columns(adapter)]) == "out, in"
+
+
 def given_arrays(adapter: Adapter, W: list[Any], b: list[Any]) -> tuple[list[Any], list[Any]]:
     """Ours, W (k, j) and b (j,), as `Net` has them: copies, which a program may change in place."""
     W, b = [M.copy() for M in W], [None if v is None else v.copy() for v in b]
-    columns = adapter.batch in ("columns", "single column")
-    turn = (adapter.layout or LAYOUTS[columns]) == "out, in"
+    turn = is_turned(adapter)
     if adapter.bias in ("first", "last"):
         inside = [
             with_bias(*pair, adapter.bias, adapter.bias_input) for pair in zip(W, b, strict=True)
         ]
         return [M.T.copy() if turn else M for M in inside], [None] * len(W)
-    form = adapter.bias_shape or ("column" if columns else "flat")
+    form = adapter.bias_shape or ("column" if has_columns(adapter) else "flat")
     shape = {"flat": (-1,), "row": (1, -1), "column": (-1, 1)}[form]
     biases = [None if v is None else np.reshape(v * adapter.bias_input, shape) for v in b]
     return [M.T.copy() if turn else M for M in W], biases
 
 
-def problems_of(adapter: Adapter) -> list[str]:
+def misspelt(adapter: Adapter) -> list[str]:
     """What is written wrong in it, one sentence each."""
     from backproof import names as lists
 

@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 
 from backproof.ball import BINARY, UNARY, Ball, ball_of, exact_input, larger, smaller
 
-Objects = NDArray[np.object_]
-
 
 class CannotRun(TypeError):
     """What balls are not able to do; the message is the end of a sentence."""

@@ -12,15 +12,7 @@ import numpy as np
 
 from backproof import cells
 from backproof.adapted import Adapted
-from backproof.adapters import (
-    Adapter,
-    AdapterError,
-    depths_of,
-    names,
-)
-from backproof.adapters import (
-    problems_of as misspelt,
-)
+from backproof.adapters import Adapter, AdapterError, depths_of, misspelt, names
 from backproof.blaming import raised_inside, with_line
 from backproof.cells import NotebookError, is_notebook
 from backproof.chained import loops_of_its_own
@@ -228,7 +220,7 @@ def load_proposed(start: dict[str, Any]) -> Loaded | Function:
         module = module_at(path)
         run_definitions(tree, module, path)
     else:
-        module, fields = _imported_or_defined(path, shown, source, tree, fields)
+        module, fields = _imported_or_defined(path, shown, tree, fields)
     raised = list[str]()
     proposal = propose(module, source, path, fields, raised)
     if proposal is None and hasattr(module, "backprop"):  # says how it would have to be called
@@ -265,7 +257,7 @@ _DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def _imported_or_defined(
-    path: Path, shown: str, source: str, tree: ast.Module, fields: dict[str, Any]
+    path: Path, shown: str, tree: ast.Module, fields: dict[str, Any]
 ) -> tuple[ModuleType, dict[str, Any]]:
     """The module; only its definitions where the rest of it cannot run here."""
     try:

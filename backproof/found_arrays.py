@@ -53,7 +53,7 @@ def _walk(value: Any, path: str, own: str, deep: int, seen: set[int]) -> Iterato
     seen = seen | {id(value)}
     if isinstance(value, list | tuple):
         if path and len(value) and _is_object(value[0], own):
-            yield from _each(value, path, own)
+            yield from _each(value, path)
         for at, item in enumerate(value[:12]):
             yield from _walk(item, f"{path}[{at}]", own, deep + 1, seen)
     elif isinstance(value, dict):
@@ -69,7 +69,7 @@ def _walk(value: Any, path: str, own: str, deep: int, seen: set[int]) -> Iterato
                 yield from _walk(item, f"{path}.{name}".lstrip("."), own, deep + 1, seen)
 
 
-def _each(objects: Sequence[Any], path: str, own: str) -> Iterator[Leaf]:
+def _each(objects: Sequence[Any], path: str) -> Iterator[Leaf]:
     """One neuron's own numbers, one below the other."""
     for name in vars(objects[0]):
         text = f"{path}[*].{name}"

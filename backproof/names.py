@@ -75,10 +75,6 @@ MAX_DEPTH = 8
 MAX_WIDTH = 64
 MAX_BATCH = 128
 
-# What two sides are compared on: the gradient of W and of b, and the step added to each,
-# ΔW = -alpha * dW and Δb = -alpha * db.
-PARAMETERS = ("dW", "db", "step_W", "step_b")
-
 VERDICTS = ("agree", "uninformative", "kink", "inconclusive", "wrong")
 
 ORACLES = ("torch_autograd", "jax_grad", "finite_difference", "exact")

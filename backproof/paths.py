@@ -35,7 +35,7 @@ class PathError(Exception):
 
 def parsed(text: str, layer: int) -> Path:
     """The steps of a path, for the layer with index `layer` from 0. Raises PathError."""
-    filled = _NUMBER.sub(lambda found: str(_numbered(found, layer)), text).strip()
+    filled = numbered(text, layer)
     if ";" in filled or _BLANKS.search(filled):
         rows = [[parsed(word, layer) for word in row.split()] for row in filled.split(";")]
         return (("table", [row for row in rows if row]),)
@@ -55,7 +55,12 @@ def parsed(text: str, layer: int) -> Path:
     return tuple(steps)
 
 
-def _numbered(found: re.Match[str], layer: int) -> int:
+def numbered(text: str, layer: int) -> str:
+    """The path of one layer, counted from 0: "W{l}" is "W1" for the first."""
+    return _NUMBER.sub(lambda found: str(_counted(found, layer)), text).strip()
+
+
+def _counted(found: re.Match[str], layer: int) -> int:
     """{2i+1} of layer 3 is 7."""
     count = layer if found[2] == "i" else layer + 1
     return int(found[1] or 1) * count + int(found[3] or 0)

@@ -1,6 +1,5 @@
 """What is asked of an adapted program before anything is judged: one net, no number of it twice."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,17 @@ from backproof.paths import found_at, parsed
 from backproof.scripts import only_read
 
 # Widths of a net that tells all layouts apart.
-_WIDTHS = (6, 5, 4, 7, 8, 9, 10, 11, 12)
+WIDTHS = (6, 5, 4, 7, 8, 9, 10, 11, 12)
 
 
 def probe_widths(adapter: Adapter, depth: int) -> tuple[int, ...]:
     """All different, where the program lets us choose."""
     if adapter.widths is not None:
         return tuple(adapter.widths)
-    return (*_WIDTHS[:depth], adapter.outputs or (1 if adapter.labels == "flat" else 2))
+    return (*WIDTHS[:depth], adapter.outputs or (1 if adapter.labels == "flat" else 2))
 
 
-def probe_arrays(adapter: Adapter, widths: tuple[int, ...], loss: str) -> Arrays:
+def probe_arrays(adapter: Adapter, widths: tuple[int, ...]) -> Arrays:
     """Some net with these widths: no number twice."""
     layers = layers_of(widths)
     n = 1 if adapter.batch.startswith("single") else 3
@@ -57,10 +56,10 @@ def probe_of(adapted: Adapted, depth: int | None = None) -> tuple[Net, Arrays, A
     adapter = adapted.adapter
     depth = depth or max(min(depths_of(adapter)), min(2, max(depths_of(adapter))))
     widths = probe_widths(adapter, depth)
-    arrays = probe_arrays(adapter, widths, names(adapter.loss)[0])
+    arrays = probe_arrays(adapter, widths)
     X, Y = adapted.inputs(arrays)
     net = adapted.net_of(probe_question(adapter, depth), arrays, X, Y)
-    return replace(net), arrays, X, Y
+    return net, arrays, X, Y
 
 
 def probe_question(adapter: Adapter, depth: int) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from backproof.called import is_rate
 from backproof.found_arrays import Leaf, Places, chain_of, general, leaves_of, places_in
 from backproof.making import makes, options_in, starters
+from backproof.probe_nets import WIDTHS
 from backproof.proposal import Proposal
 
-# Widths of a net that tells all layouts apart.
-_PROBE = (6, 5, 4)
-_RATE = re.compile(r"_?(lr|eta|alpha|learning_?rate|learningrate|rate)")
+_PROBE = WIDTHS[:3]
 # np.zeros((n, 10)), np.eye(3)[y]: as many classes as are written there.
 _CLASSES = re.compile(r"(?:zeros|eye)\([^\n]*?\b([3-9]|1\d|2[0-6])\)")
 
@@ -108,9 +108,7 @@ def _found(
             found = chain_of(leaves)
             fields = {} if found in ((), widths) else _any_size(leaves, found)
             widths = found
-        rates = [
-            leaf.path for leaf in leaves if leaf.shape == () and _RATE.fullmatch(leaf.path.lower())
-        ]
+        rates = [leaf.path for leaf in leaves if leaf.shape == () and is_rate(leaf.path)]
         if rates and "net.alpha" not in proposal.make:
             fields["rate"] = rates[0]
         places = list(places_in(leaves, widths))[:3] if widths else []
@@ -122,7 +120,7 @@ def _found(
 
 
 # The shapes of the data of a probe: instances one per row or per column.
-_DATA = {(3, size) for size in (6, 2, 1)} | {(size, 3) for size in (6, 2, 1)}
+_DATA = {(3, size) for size in (WIDTHS[0], 2, 1)} | {(size, 3) for size in (WIDTHS[0], 2, 1)}
 
 
 def _any_size(leaves: list[Leaf], widths: tuple[int, ...]) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import numpy as np
 from backproof.called import is_label, required
 from backproof.chained import has_passes
 from backproof.found_arrays import Places, leaves_of, places_in
+from backproof.probe_nets import WIDTHS
 
 _NAMES = ("sigmoid", "tanh", "relu", "softmax")
 _SLOPE = re.compile(r"prime|deriv|grad|back|^d_|_d$")
-# A layer of this size has no two axes alike.
-_SIZE = (6, 5)
+_SIZE = WIDTHS[:2]
 
 
 def layer_candidates(

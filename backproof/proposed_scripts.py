@@ -5,22 +5,18 @@ import builtins
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any
 
 import numpy as np
 
-from backproof.called import is_input, is_label
+from backproof.called import is_input, is_label, is_rate
 from backproof.found_arrays import Leaf, chain_of, places_in
+from backproof.hurrying import hurried
 from backproof.proposed_loops import numbers_for
 from backproof.scripts import defined_before, functions_around
-
-_RATE = re.compile(r"_?(lr|eta|alpha|alfa|learning_?rate|l_?rate|rate|learn)", re.IGNORECASE)
-Hurried = Callable[[float], AbstractContextManager[None]]
-
 
 _ASSIGNED = re.compile(r"(\w+)\s*=\s*(\d*\.?\d+(?:e[-+]?\d+)?)", re.IGNORECASE)
 _SMALL = re.compile(r"(?<![\w.])(0?\.\d+(?:e-?\d+)?|\d+(?:\.\d*)?e-\d+)(?![\w.])", re.IGNORECASE)
@@ -28,11 +24,7 @@ _SMALL = re.compile(r"(?<![\w.])(0?\.\d+(?:e-?\d+)?|\d+(?:\.\d*)?e-\d+)(?![\w.])
 
 def rates_in(source: str) -> list[float]:
     """Numbers that the text may use as a learning rate, the likeliest first."""
-    named = [
-        float(number)
-        for name, number in _ASSIGNED.findall(source)
-        if _RATE.fullmatch(name.removeprefix("self."))
-    ]
+    named = [float(number) for name, number in _ASSIGNED.findall(source) if is_rate(name)]
     others = [float(number) for number in _SMALL.findall(source)]
     return list(dict.fromkeys(each for each in [*named, *others] if each > 0))
 
@@ -62,12 +54,10 @@ def is_script(tree: ast.Module) -> bool:
                for node in ast.walk(each))  # fmt: skip
 
 
-def script_fields(
-    tree: ast.Module, module: ModuleType, path: Path, hurried: Hurried
-) -> Iterator[dict[str, Any]]:
+def script_fields(tree: ast.Module, module: ModuleType, path: Path) -> Iterator[dict[str, Any]]:
     """Attributes of adapters that may fit, for each loop of the script."""
     for loop in _loops(tree):
-        known = _begun(tree, loop, module, path, hurried)
+        known = _begun(tree, loop, module, path)
         read, written = _names(loop, ast.Load), _names(loop, ast.Store)
         carried = _carried(loop)
         updated = [name for name in written if name in carried and not _SUMMED.search(name.lower())]
@@ -90,7 +80,7 @@ def script_fields(
             and isinstance(known.get(name), np.ndarray | NoneType)  # a file that is not there
         ]
         scalars = [name for name in read if isinstance(known.get(name), float | int)]
-        rates = [name for name in scalars if _RATE.fullmatch(name)]
+        rates = [name for name in scalars if is_rate(name)]
         for places in list(places_in(leaves, widths, named=False))[:2]:
             fields: dict[str, Any] = {"script": True, "loop": loop.lineno, "data": _pair(data)}
             fields |= {"W": places.W} | ({"b": places.b} if places.b else {"bias": places.bias})
@@ -163,9 +153,7 @@ def _names(loop: ast.stmt, context: type) -> list[str]:
     return list(dict.fromkeys(node.id for node in found))
 
 
-def _begun(
-    tree: ast.Module, loop: ast.stmt, module: ModuleType, path: Path, hurried: Hurried
-) -> dict[str, Any]:
+def _begun(tree: ast.Module, loop: ast.stmt, module: ModuleType, path: Path) -> dict[str, Any]:
     """The names of the script where the loop begins; what raises is left out."""
     known = dict(vars(module))
     around = functions_around(tree, loop)

@@ -26,6 +26,7 @@ from backproof.drawing import Array
 from backproof.found_arrays import chain_of, general, leaves_of, places_in
 from backproof.guessed_claims import among, combinations_in, named_claims, reproduced, told_by
 from backproof.hurrying import hurried
+from backproof.paths import numbered
 from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal, adapter_source
 from backproof.proposed_batches import asked, is_one_by_one, lively
@@ -53,8 +54,8 @@ def propose(
     module, source, path: the learner's   fields: attributes that every candidate has
     raised: gets what the program itself raised, once per candidate
     """
-    search = _Search(module, source, path, fields or {}, time.monotonic() + _SECONDS)
-    search.raised = [] if raised is None else raised
+    raised = [] if raised is None else raised
+    search = _Search(module, source, path, fields or {}, raised)
     # Numbers choose among claims, and between forms that take as much: never a form that shows
     # less of the program, for there its mistakes may not show.
     kept: list[tuple[int, bool, Proposal]] = []
@@ -63,8 +64,8 @@ def propose(
             continue
         chosen, certain = search.claimed(candidate)
         if not certain and search.one_by_one(candidate):
-            fields = candidate.fields | {"batch": "single row"}
-            chosen, certain = search.claimed(replace(candidate, fields=fields))
+            alone = candidate.fields | {"batch": "single row"}
+            chosen, certain = search.claimed(replace(candidate, fields=alone))
         kept.append((_takes(chosen), certain, chosen))
         if certain and _takes(chosen) == _MOST_TAKEN:
             break
@@ -115,14 +116,19 @@ def adapted_by(
 
 class _Search:
     def __init__(
-        self, module: ModuleType, source: str, path: Path, fixed: dict[str, Any], until: float
+        self,
+        module: ModuleType,
+        source: str,
+        path: Path,
+        fixed: dict[str, Any],
+        raised: list[str],
     ) -> None:
-        self.module, self.source, self.path, self.until = module, source, path, until
-        self.fixed = fixed
+        self.module, self.source, self.path = module, source, path
+        self.fixed, self.raised = fixed, raised
+        self.until = time.monotonic() + _SECONDS
         self.combinations = combinations_in(source)
         self.tree = ast.parse(source)
         self.returned = returned_names(self.tree)
-        self.raised = list[str]()
 
     def candidates(self) -> Iterator[Proposal]:
         """All that pass the smoke test; of a script its loop, or else what it defines."""
@@ -170,7 +176,7 @@ class _Search:
 
     def _of_loops(self) -> Iterator[Proposal]:
         """Functions that make their own weights and train them."""
-        for fields in script_fields(self.tree, self.module, self.path, hurried):
+        for fields in script_fields(self.tree, self.module, self.path):
             yield from self._called(self._named("Mine", fields), [()])
 
     def _of_definitions(self) -> Iterator[Proposal]:
@@ -257,8 +263,11 @@ class _Search:
                 adapted.adapter.run(model, X, Y)
         except BaseException:
             return {}
-        taken = {_filled(text, at) for name in ("W", "b") for at in range(net.depth)
-                 for text in [proposal.fields.get(name, "")]}  # fmt: skip
+        taken = {
+            numbered(texts if isinstance(texts, str) else texts[at], at)
+            for texts in (proposal.fields["W"], proposal.fields.get("b", ""))
+            for at in range(net.depth)
+        }
         leaves = [each for each in leaves_of(model, self.module.__name__)
                   if each.path not in taken]  # fmt: skip
         leaves.sort(key=lambda each: not _GRADIENT.search(each.path.lower()))
@@ -314,10 +323,10 @@ class _Search:
         except BaseException:
             return proposal, False
         falls = adapted.gives != "gradient"
-        told = told_by(proposal.fields)
+        named = told_by(proposal.fields)
         combinations = among(self.combinations, proposal)
-        found, certain = reproduced([told] if told else combinations, answers, falls=falls)
-        if found is None or told:  # layers have names of their own
+        found, certain = reproduced([named] if named else combinations, answers, falls=falls)
+        if found is None or named:  # layers have names of their own
             return proposal, certain
         return replace(proposal, fields=proposal.fields | named_claims(found)), certain
 
@@ -366,10 +375,3 @@ _CLASSES = re.compile(
     r"arange|one_?hot|argmax|astype\(int|eye\(|\[[^\]\n]+,[^\]\n]+\]\s*-?=\s*1\b", re.IGNORECASE
 )
 _GRADIENT = re.compile(r"(^|[._'])(d|g|grad|nabla|delta)")
-
-
-def _filled(texts: Any, at: int) -> str:
-    text = texts if isinstance(texts, str) else texts[at]
-    return str(
-        text.replace("{i}", str(at)).replace("{l}", str(at + 1)).replace("{2i}", str(2 * at))
-    )

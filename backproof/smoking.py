@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backproof.adapted import Adapted
-from backproof.adapters import Adapter, AdapterError, depths_of
+from backproof.adapters import AdapterError, depths_of
 from backproof.blaming import Step, whose_fault
 from backproof.case import Arrays
 from backproof.layouts import LayoutError
@@ -60,11 +60,11 @@ def _of_depth(adapted: Adapted, depth: int, fault: Fault) -> list[str]:
             "and make the model anew there"
         ]
     if not any(np.any(array) for array in once):
-        return [_nothing(adapted.adapter, adapted.gives)]
+        return [_nothing(adapted.gives)]
     return _unheard(adapted, depth, arrays, once) or _loss_unheard(adapted, depth, arrays)
 
 
-def _nothing(adapter: Adapter, gives: str) -> str:
+def _nothing(gives: str) -> str:
     if gives == "gradient":
         return "every gradient is zero; `run` must do the backward pass, and dW name its results"
     return (
