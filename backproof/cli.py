@@ -109,7 +109,8 @@ def _add_init(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="a file to begin with, or a proposal how an existing one is called",
         description="Write the article's exercise with its picture, three steps to fill in, and "
         "the solution folded away at its end; or, with --from, the adapter of a program that "
-        "exists, as far as it can be inferred: look at it, then try `backproof smoke`.",
+        "exists, as far as it can be inferred: look at it, then try `backproof smoke`. "
+        "`python -m pydoc backproof.adapters` says all that an adapter can say.",
     )
     init.add_argument("file", nargs="?", type=Path, default=Path("my_net.py"), metavar="FILE",
                       help="what to write (default my_net.py)")  # fmt: skip

@@ -19,6 +19,21 @@ class Proposal:
     run: tuple[str, ...] = ()
 
 
+MOST_TAKEN = 4
+
+
+def takes(proposal: Proposal) -> int:
+    """How much of a program can be seen so: a batch, biases, any widths, two outputs."""
+    fields = proposal.fields
+    parts = (
+        not str(fields.get("batch", "rows")).startswith("single"),
+        fields.get("bias", "separate") != "none",
+        fields.get("widths") is None,
+        fields.get("outputs") is None,
+    )
+    return sum(parts)
+
+
 def adapter_source(proposal: Proposal) -> str:
     """The text of the adapter, as a user would write it."""
     together = ("hidden", "output", "loss")
@@ -58,10 +73,10 @@ def _assigned(fields: dict[str, Any]) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """As `repr`, with the quotes that people use."""
+    """As `repr`, with the quotes that people use where nothing is to be escaped."""
     if isinstance(value, tuple):
         inside = ", ".join(map(_quoted, value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
-    if isinstance(value, str) and '"' not in value:
-        return f'"{value}"'
-    return repr(value)
+    text = repr(value)
+    plain = isinstance(value, str) and text == f"'{value}'" and '"' not in value
+    return f'"{value}"' if plain else text

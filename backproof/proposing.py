@@ -28,7 +28,7 @@ from backproof.guessed_claims import among, combinations_in, named_claims, repro
 from backproof.hurrying import hurried
 from backproof.paths import numbered
 from backproof.probe_nets import probe_of
-from backproof.proposal import Proposal, adapter_source
+from backproof.proposal import MOST_TAKEN, Proposal, adapter_source, takes
 from backproof.proposed_batches import asked, is_one_by_one, lively
 from backproof.proposed_classes import class_candidates, fields_of, methods_of, others
 from backproof.proposed_layers import layer_candidates
@@ -60,21 +60,21 @@ def propose(
     # less of the program, for there its mistakes may not show.
     kept: list[tuple[int, bool, Proposal]] = []
     for candidate in search.candidates():
-        if kept and _takes(candidate) < kept[0][0]:
+        if kept and takes(candidate) < kept[0][0]:
             continue
         chosen, certain = search.claimed(candidate)
         if not certain and search.one_by_one(candidate):
             alone = candidate.fields | {"batch": "single row"}
             chosen, certain = search.claimed(replace(candidate, fields=alone))
-        kept.append((_takes(chosen), certain, chosen))
-        if certain and _takes(chosen) == _MOST_TAKEN:
+        kept.append((takes(chosen), certain, chosen))
+        if certain and takes(chosen) == MOST_TAKEN:
             break
     if not kept:
         return None
     most = max(each[0] for each in kept)
     best = next((each for each in kept if each[:2] == (most, True)), None)
     best = best or next(each for each in kept if each[0] == most)
-    return search.deepened(search.widened(_of_weights(best, kept)))
+    return search.deepened(search.widened(search.biased(_of_weights(best, kept))))
 
 
 def _of_weights(best: tuple[int, bool, Proposal], kept: list[tuple[int, bool, Proposal]]
@@ -85,21 +85,6 @@ def _of_weights(best: tuple[int, bool, Proposal], kept: list[tuple[int, bool, Pr
             if (best[2].fields.get("gives"), other.fields.get("gives")) == ("gradient", "weights"):
                 return other
     return best[2]
-
-
-_MOST_TAKEN = 4
-
-
-def _takes(proposal: Proposal) -> int:
-    """How much of a program can be seen so: a batch, biases, any widths, two outputs."""
-    fields = proposal.fields
-    parts = (
-        not str(fields.get("batch", "rows")).startswith("single"),
-        fields.get("bias", "separate") != "none",
-        fields.get("widths") is None,
-        fields.get("outputs") is None,
-    )
-    return sum(parts)
 
 
 def adapted_by(
@@ -346,6 +331,26 @@ class _Search:
                 return is_one_by_one(self.adapted(proposal))
         except BaseException:
             return False
+
+    def biased(self, proposal: Proposal) -> Proposal:
+        """The same with biases that are not called so, where its answer then is the derivative."""
+        if "W" not in proposal.fields or proposal.fields.get("bias") != "none":
+            return proposal
+        try:
+            with hurried(_PATIENCE):
+                adapted = self.adapted(proposal)
+                net, *_ = probe_of(adapted)
+                leaves = leaves_of(adapted.model_of(net), self.module.__name__)
+        except BaseException:
+            return proposal
+        plain = {name: value for name, value in proposal.fields.items() if name != "bias"}
+        for places in places_in(leaves, net.widths, named=False):
+            other = replace(proposal, fields=plain | fields_of(places))
+            if places.bias == "separate" and self.works(other):
+                chosen, certain = self.claimed(other)
+                if certain:
+                    return chosen
+        return proposal
 
     def widened(self, proposal: Proposal) -> Proposal:
         """The same with every activation that its nets may be made with, and work with."""

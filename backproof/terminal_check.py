@@ -8,6 +8,7 @@ from backproof.check_words import about, from_the_output, headline, line_of, num
 from backproof.checked import BROKEN, Checked, CheckResult
 from backproof.giving_away import shown, shown_of
 from backproof.sentences import place, shape_of
+from backproof.telling import printable
 
 _STYLES = {
     **dict.fromkeys(("pass", "xfail"), "green"),
@@ -33,7 +34,7 @@ class Live:
 
     def say(self, text: str) -> None:
         """One line."""
-        self._out.print(Text(text))
+        self._out.print(_plain(text))
 
     def saw(self, result: CheckResult) -> None:
         """A result, while others are still being found."""
@@ -52,7 +53,7 @@ class Live:
         if named and first is not None and first.check.id != self._explained:
             self.explain(first)  # a `close` or a `should`, with --strict
         style = "bold green" if checked.exit_code == 0 else "bold red"
-        self._out.print(Text(headline(checked, self._hints), style=style))
+        self._out.print(_plain(headline(checked, self._hints), style=style))
         others = sum(map(checked.fails, checked.results)) - 1
         if others > 0 and named and not self._everything:
             self.say(f"{others} more: --all")
@@ -72,7 +73,7 @@ class Live:
     def explain(self, first: CheckResult) -> None:
         """What was asked, what came, and how to see it again."""
         self._explained, first = first.check.id, shown_of(first, self._hints)
-        self._out.print(Text(f"{first.check.id}: {first.check.asks}", style="bold"))
+        self._out.print(_plain(f"{first.check.id}: {first.check.asks}", style="bold"))
         self.say(f"  {first.status}: {first.message}")
         if first.parameters:
             self._out.print(_side_by_side(first))
@@ -92,7 +93,7 @@ def _side_by_side(result: CheckResult) -> Table:
         wrong = record.verdict == "wrong"
         said = "wrong here" if record == result.worst else "wrong" if wrong else record.verdict
         row = (place(record), number(record.value_a), number(record.value_b), said)
-        table.add_row(*map(Text, row), style="bold" if record == result.worst else "")
+        table.add_row(*map(_plain, row), style="bold" if record == result.worst else "")
     return table
 
 
@@ -104,9 +105,14 @@ def _ladder(checked: Checked) -> Table:
         token = result.case.token if result.case is not None else ""
         said = result.message or result.check.asks
         table.add_row(
-            Text(result.check.id),
-            Text(result.status, style=_STYLES[result.status]),
-            Text(said),
-            Text(token),
+            _plain(result.check.id),
+            _plain(result.status, style=_STYLES[result.status]),
+            _plain(said),
+            _plain(token),
         )
     return table
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Text that moves no cursor and sets no title, whatever a program printed."""
+    return Text(printable(text), style=style)

@@ -9,6 +9,26 @@ from property_tests.check_run import Request, check
 from property_tests.harness.net_styles_too import HEAD
 
 _FORMS = {
+    "a class whose biases have a name that nobody else gives them": (
+        HEAD
+        + """\
+class Net:
+    def __init__(self, k, h, j):
+        self.W1, self.c1 = np.random.randn(k, h), np.zeros(h)
+        self.W2, self.c2 = np.random.randn(h, j), np.zeros(j)
+
+    def train(self, X, Y, lr):
+        H = sigmoid(X @ self.W1 + self.c1)
+        O = sigmoid(H @ self.W2 + self.c2)
+        d2 = (O - Y) * O * (1 - O)
+        d1 = d2 @ self.W2.T * H * (1 - H)
+        self.W2 -= lr * H.T @ d2
+        self.c2 -= lr * d2.sum(0)
+        self.W1 -= lr * X.T @ d1
+        self.c1 -= lr * d1.sum(0)
+""",
+        ("d2 @ self.W2.T * H * (1 - H)", "d2 @ self.W2.T"),
+    ),
     "a script of single rows without any activation": (
         """\
 import numpy as np

@@ -177,6 +177,17 @@ def test_untrusted_text_stays_text() -> None:
     assert Seen(text).unbalanced == []
 
 
+def test_untrusted_text_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    checked = hostile()
+    live = Live(Screen().out, replay=REPLAY, everything=True)
+    live.saw(checked.results[0])
+    live.heard(NASTY, NASTY)
+    live.end(checked)
+    out = capsys.readouterr().out
+    assert "<script>" in out
+    assert not {"\x1b", "\u202e"} & {*out}
+
+
 def test_a_page_that_forgets_to_escape_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(markup, "escaped", markup.Markup)
     assert "script" in loads(check_page(hostile(), AGAIN, REPLAY))
