@@ -17,6 +17,7 @@ from backproof.blaming import raised_inside, with_line
 from backproof.cells import NotebookError, is_notebook
 from backproof.chained import loops_of_its_own
 from backproof.contract import CONTRACT, NAMED, Function
+from backproof.guessed_claims import unnamed_loss
 from backproof.layouts import LayoutError
 from backproof.loading import (
     LoadError,
@@ -46,7 +47,7 @@ class Loaded:
     def __init__(
         self, adapted: Adapted, path: Path, shown: str, proposal: str = "", beside: str = ""
     ) -> None:
-        """proposal: the text of an adapter that was inferred   beside: what it passes by"""
+        """proposal: the text of an adapter that was inferred   beside: what is not judged so"""
         self._adapted, self._shown, self._proposal = adapted, shown, proposal
         self._path, self._beside = path, beside
         self.answer, self.exactly = adapted.answer, adapted.exactly
@@ -232,7 +233,8 @@ def load_proposed(start: dict[str, Any]) -> Loaded | Function:
         )
     text = adapter_source(proposal)
     adapted = adapted_by(text, proposal, module, source, path)
-    return Loaded(adapted, path, shown, text, _passed_by(proposal, tree))
+    beside = _passed_by(proposal, tree), unnamed_loss(adapted.adapter.loss, source)
+    return Loaded(adapted, path, shown, text, "; ".join(filter(None, beside)))
 
 
 def _passed_by(proposal: Proposal, tree: ast.Module) -> str:

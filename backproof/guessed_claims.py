@@ -89,6 +89,22 @@ def combinations_in(source: str) -> list[Combination]:
     ]
 
 
+_OF_LOGS = re.compile(
+    r"\blog(1p|2|10|addexp|_?loss|_?softmax|_?sigmoid)?\b|xlogy|entropy|bce|likelihood",
+    re.IGNORECASE,
+)
+
+
+def unnamed_loss(loss: str | Sequence[str], source: str) -> str:
+    """What to ask of a program whose gradient is a cross-entropy's, where its text has none."""
+    losses = (loss,) if isinstance(loss, str) else loss
+    if len(losses) != 1 or "entropy" not in losses[0] or _OF_LOGS.search(source):
+        return ""
+    return (
+        f"its gradient is that of {losses[0]}, which its text never names: is that what it means?"
+    )
+
+
 def _without_unused(source: str) -> str:
     """The text without functions that it never calls."""
     tree = ast.parse(source)

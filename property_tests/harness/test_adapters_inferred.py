@@ -293,3 +293,47 @@ def test_a_loop_through_layers_that_is_not_judged_is_said_to_be_none(
     with Target(str(path)) as target:
         said = f"judged, in a loop of the adapter's; {said.format(*lines)} not"
         assert target.adapted.endswith(said)
+
+
+_SQUARES = """
+import numpy as np
+
+class Net:
+    def __init__(self, widths, lr=0.1):
+        self.Ws = [np.random.randn(k, j) for k, j in zip(widths, widths[1:])]
+        self.bs = [np.zeros(j) for j in widths[1:]]
+        self.lr = lr
+
+    def train(self, X, Y):
+        Os = [X]
+        for W, b in zip(self.Ws, self.bs):
+            Os.append(1 / (1 + np.exp(-(Os[-1] @ W + b))))
+        delta = (Os[-1] - Y) * Os[-1] * (1 - Os[-1])
+        for l in reversed(range(len(self.Ws))):
+            dW, db = Os[l].T @ delta, delta.sum(axis=0)
+            delta = delta @ self.Ws[l].T * Os[l] * (1 - Os[l])
+            self.Ws[l] -= self.lr * dW
+            self.bs[l] -= self.lr * db
+        return np.mean((Os[-1] - Y) ** 2)
+"""
+_LOST = ("(Os[-1] - Y) * Os[-1] * (1 - Os[-1])", "Os[-1] - Y")
+_LOGS = (
+    "np.mean((Os[-1] - Y) ** 2)",
+    "-np.mean(Y * np.log(Os[-1]) + (1 - Y) * np.log(1 - Os[-1]))",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"), [((), False), ((_LOST,), True), ((_LOST, _LOGS), False)]
+)
+def test_the_gradient_of_a_loss_that_the_text_never_names_is_asked_about(
+    tmp_path: Path, changes: tuple[tuple[str, str], ...], asked: bool
+) -> None:
+    program = _SQUARES
+    for old, new in changes:
+        assert program.count(old) == 1
+        program = program.replace(old, new)
+    (tmp_path / "net.py").write_text(program)
+    with Target(str(tmp_path / "net.py")) as target:
+        said = "its gradient is that of binary_cross_entropy, which its text never names"
+        assert (said in target.adapted) == asked
