@@ -17,6 +17,7 @@ from backproof.case import Case
 from backproof.drawing import Array
 from backproof.gradients import Vector
 from backproof.protocol import VERSION, ProtocolError, question_of
+from backproof.telling import printable
 
 # The largest case (8 layers of width 64, 128 rows) is 1.3 MB of digits.
 MOST_LINE_BYTES = 4 * 2**20
@@ -139,8 +140,7 @@ _AS_STRING = 'what is not finite goes as the string "NaN", "Infinity" or "-Infin
 
 def quoted(text: str) -> str:
     """Words that came from outside, short and on one line."""
-    short = "".join(letter if letter.isprintable() else " " for letter in text[:60])
-    return f"'{short}'" + ("..." if len(text) > 60 else "")
+    return f"'{printable(text[:60])}'" + ("..." if len(text) > 60 else "")
 
 
 def gradient_in(fields: Mapping[str, Any], case: Case, gives: str, layout: str) -> Vector:
@@ -248,13 +248,13 @@ def text_in(fields: Mapping[str, Any], key: str) -> str:
     for name in {key, "traceback"} & fields.keys():
         if not isinstance(fields[name], str):
             raise AnswerError(f"`{name}` is {told(fields[name])}, expected a string.")
-    return _printable(fields[key])
+    return _in_short(fields[key])
 
 
 def traceback_in(fields: Mapping[str, Any]) -> str:
     """The lines of a `traceback` that `text_in` has looked at."""
-    return "\n".join(map(_printable, fields.get("traceback", "").splitlines()[-100:]))
+    return "\n".join(map(_in_short, fields.get("traceback", "").splitlines()[-100:]))
 
 
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_TEXT])
+def _in_short(text: str) -> str:
+    return printable(text[:_LONGEST_TEXT])
