@@ -215,8 +215,11 @@ def answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
         found = (answer.arrays.get(name) for name in ("before", "moved"))
         shape = (_parameters(case), question["count"])
         return all(array is not None and array.shape == shape for array in found)
+    for name, form in _FIELDS.get(answer.kind, {}).items():
+        if not isinstance(answer.fields.get(name), form):
+            return False
     if answer.kind not in _NUMBERS:
-        return answer.kind in ("skipped", "errored", "inexact", "smoked")
+        return answer.kind in _FIELDS
     for letter in ("X", "Y"):  # what an adapter states that becomes of them
         made = answer.arrays.get(letter)
         if made is not None and made.shape != getattr(case.arrays, letter).shape:
@@ -225,6 +228,14 @@ def answers(answer: Message, question: dict[str, Any], case: Case) -> bool:
     return name in answer.arrays and len(answer.arrays[name]) == _parameters(case)
 
 
+# What an answer must say, by its kind.
+_FIELDS: dict[str, dict[str, type]] = {
+    "result": {"changed_inputs": list},
+    "skipped": {"message": str},
+    "errored": {"message": str, "refuses": list},
+    "inexact": {"note": str, "undecidable": bool},
+    "smoked": {"problems": list},
+}
 # Kinds of answers that carry numbers, and the array in which each parameter has a row.
 _NUMBERS = {"result": "gradient", "exact": "mids"}
 

@@ -13,6 +13,7 @@ import pytest
 
 from backproof import protocol
 from backproof.gradients import Failure, slots_of
+from backproof.line import answers
 from backproof.target import Limits, Target
 from property_tests.harness.hostile import (
     BAD,
@@ -101,6 +102,24 @@ def test_writing_to_the_protocols_own_descriptor_is_no_answer(tmp_path: Path, te
     with hostile(tmp_path, deed) as target:
         assert failed(target).status in ("crashed", "timeout")
         assert_goes_on(target)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("skipped", {"message": "no"}),
+        ("errored", {"message": "no", "refuses": []}),
+        ("inexact", {"note": "no", "undecidable": False}),
+        ("smoked", {"problems": []}),
+    ],
+)
+def test_a_forged_answer_that_lacks_its_words_is_none(kind: str, said: dict[str, object]) -> None:
+    question = {"id": 1}
+    assert answers(protocol.Message(kind, question | said), question, BAD)
+    for name in said:
+        assert not answers(protocol.Message(kind, question | said | {name: 7}), question, BAD)
+        less = {key: value for key, value in said.items() if key != name}
+        assert not answers(protocol.Message(kind, question | less), question, BAD)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other platform holds a memory limit")
