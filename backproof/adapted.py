@@ -197,6 +197,14 @@ class Adapted:
             return self.marked.run()
         return self.adapter.run(model, X, Y)
 
+    def printed_by(self, model: Any, X: Any, Y: Any) -> Any:
+        """The loss that a step leaves where `printed` says, in the model or in a loop's names."""
+        self._run(model, X, Y)
+        path = parsed(self.adapter.printed, 0)
+        if self.marked is not None and path[0][1] in vars(self.adapter.module):
+            model = self.adapter.module
+        return found_at(model, path)
+
     # --- weights in and out ---------------------------------------------------------------------
 
     def _has_weights(self) -> bool:

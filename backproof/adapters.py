@@ -135,7 +135,8 @@ class Adapter:
         W, b: of the weights; without W the model is given nothing: it is the `Net` itself
         dW, db: where gradients, or new weights, are stored   rate: where the learning rate is set
     What the program does to X or Y before it computes: `inputs` and `targets`, methods
-    The loss that the program prints, if it has a function for it: `stated_loss`, a method
+    The loss that the program prints: `stated_loss`, a method, if it has a function for it
+        printed: or the path where it stands after a step, such as "loss", a name in its loop
     What comes out
         gives: "update": ΔW is W after - W before; "gradient": `run` returns it, or dW says where it
             is; "weights": `run` returns the new weights, or dW says where they are. Where it is
@@ -173,6 +174,8 @@ class Adapter:
     dW: str | tuple[str, ...] = ""
     db: str | tuple[str, ...] = ""
     rate: str = ""
+
+    printed: str = ""
 
     gives: str = ""
     alpha: float | None = None

@@ -9,7 +9,7 @@ class Proposal:
     """An adapter that is not written yet.
 
     make: what its method returns   begin: a method of the model that is called first, or ""
-    run: the body of the method, one text per line   fields: the attributes
+    run, stated_loss: bodies of methods, one text per line   fields: the attributes
     """
 
     name: str
@@ -17,6 +17,12 @@ class Proposal:
     make: str = ""
     begin: str = ""
     run: tuple[str, ...] = ()
+    stated_loss: tuple[str, ...] = ()
+
+
+def length_of(text: str) -> int:
+    """How many lines an adapter has below its imports and its class line."""
+    return len([line for line in text.splitlines() if line.strip()]) - 2
 
 
 MOST_TAKEN = 4
@@ -63,6 +69,9 @@ def adapter_source(proposal: Proposal) -> str:
     if proposal.run:
         lines += ["", "    def run(self, model, X, Y):"]
         lines += [f"        {line}" for line in proposal.run]
+    if proposal.stated_loss:
+        lines += ["", "    def stated_loss(self, model, X, Y):"]
+        lines += [f"        {line}" for line in proposal.stated_loss]
     return "\n".join(lines) + "\n"
 
 

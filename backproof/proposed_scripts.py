@@ -81,6 +81,7 @@ def script_fields(tree: ast.Module, module: ModuleType, path: Path) -> Iterator[
         ]
         scalars = [name for name in read if isinstance(known.get(name), float | int)]
         rates = [name for name in scalars if is_rate(name)]
+        losses = [name for name in written if _LOSS.fullmatch(name)]
         for places in list(places_in(leaves, widths, named=False))[:2]:
             fields: dict[str, Any] = {"script": True, "loop": loop.lineno, "data": _pair(data)}
             fields |= {"W": places.W} | ({"b": places.b} if places.b else {"bias": places.bias})
@@ -90,10 +91,13 @@ def script_fields(tree: ast.Module, module: ModuleType, path: Path) -> Iterator[
             fields["layout"] = "out, in" if turned else "in, out"
             if places.b:
                 fields["bias_shape"] = _form(shapes[places.b[0]])
-            yield fields
-            yield fields | {"widths": widths}
+            for printed in (*losses, "") if len(losses) == 1 else ("",):
+                more: dict[str, Any] = {"printed": printed} if printed else {}
+                yield fields | more
+                yield fields | more | {"widths": widths}
 
 
+_LOSS = re.compile("loss|cost|mse|bce|cross_entropy", re.IGNORECASE)
 _SUMMED = re.compile("err|loss|cost|total|count|acc|sum")
 _PARAMETER = re.compile(r"(w|b)(\d|eight|ias|_|$)")
 

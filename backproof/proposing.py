@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,15 +29,17 @@ from backproof.guessed_claims import among, combinations_in, named_claims, repro
 from backproof.hurrying import hurried
 from backproof.paths import numbered
 from backproof.probe_nets import probe_of
-from backproof.proposal import MOST_TAKEN, Proposal, adapter_source, takes
+from backproof.proposal import MOST_TAKEN, Proposal, adapter_source, length_of, takes
 from backproof.proposed_batches import asked, is_one_by_one, lively
 from backproof.proposed_classes import class_candidates, fields_of, methods_of, others
 from backproof.proposed_layers import layer_candidates
+from backproof.proposed_losses import is_output, loss_texts
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
 from backproof.smoking import problems_of
 from backproof.telling import told
 
+_LINES = 10
 _SECONDS = 8.0  # for the whole search
 _PATIENCE = 0.5  # for one call of the learner's code
 _BATCHES = ("rows", "columns", "single column", "single", "single row")
@@ -74,7 +77,10 @@ def propose(
     most = max(each[0] for each in kept)
     best = next((each for each in kept if each[:2] == (most, True)), None)
     best = best or next(each for each in kept if each[0] == most)
-    return search.deepened(search.widened(search.biased(_of_weights(best, kept))))
+    chosen = search.biased(_of_weights(best, kept))
+    _, certain = search.claimed(chosen)
+    chosen = search.widened(chosen)
+    return search.deepened(search.stating(chosen) if certain else chosen)
 
 
 def _of_weights(best: tuple[int, bool, Proposal], kept: list[tuple[int, bool, Proposal]]
@@ -362,6 +368,27 @@ class _Search:
             return proposal
         mixed = {} if "net.activations" in proposal.make else {"mixed": False}
         return replace(proposal, fields=proposal.fields | {"hidden": tuple(hidden)} | mixed)
+
+    def stating(self, proposal: Proposal) -> Proposal:
+        """The same with the loss that the program prints, where a method or two show it."""
+        if "self.module." not in proposal.make or not proposal.run:
+            return proposal
+        model = self._model(proposal)
+        owned = {f"model.{name}": getattr(model, name) for name in methods_of(type(model))}
+        owned |= {f"self.module.{each.__name__}": each for each in vars(self.module).values()
+                  if inspect.isfunction(each)}  # fmt: skip
+        for text in loss_texts(owned, self.source, partial(self._is_output, proposal)):
+            stated = replace(proposal, stated_loss=text)
+            if length_of(adapter_source(stated)) <= _LINES and self.works(stated):
+                return stated
+        return proposal
+
+    def _is_output(self, proposal: Proposal, text: str) -> bool:
+        try:
+            with hurried(_PATIENCE):
+                return is_output(self.adapted(replace(proposal, run=(f"return {text}",))))
+        except BaseException:
+            return False
 
     def deepened(self, proposal: Proposal) -> Proposal:
         """The same for other depths where it works there, with the numbers of its own rate."""

@@ -18,7 +18,7 @@ from backproof.layouts import LayoutError
 from backproof.paths import PathError
 from backproof.probe_nets import probe_of, probe_question
 from backproof.replies import ResultError
-from backproof.stated import loss_in, problems_in, states_loss
+from backproof.stated import loss_of, problems_in, states_loss
 from backproof.telling import told
 
 _Answer = list[Any]
@@ -107,6 +107,7 @@ def _loss_unheard(adapted: Adapted, depth: int, arrays: Arrays) -> list[str]:
     if not states_loss(adapted.adapter):
         return []
     values = []
+    shown = "`printed`" if adapted.adapter.printed else "`stated_loss`"
     for halves in (1, 2):
         weights = tuple(W / halves for W in arrays.weights)
         try:
@@ -115,11 +116,10 @@ def _loss_unheard(adapted: Adapted, depth: int, arrays: Arrays) -> list[str]:
         except AdapterError as error:
             return [str(error)]
         except BaseException as error:
-            return [
-                f"`stated_loss` raises {told(error, adapted.folder)}; run the forward pass first"
-            ]
+            return [f"{shown} raises {told(error, adapted.folder)}; run the forward pass first"]
     if values[0] == values[1]:
-        return ["what `stated_loss` returns does not change with the weights"]
+        does = "names" if adapted.adapter.printed else "returns"
+        return [f"what {shown} {does} does not change with the weights"]
     return []
 
 
@@ -128,7 +128,9 @@ def loss_at(adapted: Adapted, question: dict[str, Any], arrays: Arrays) -> float
     X, Y = adapted.inputs(arrays)
     model = adapted.model_of(adapted.net_of(question, arrays, X, Y))
     adapted.set(model, arrays)
-    return loss_in(adapted.adapter, model, X, Y)
+    if adapted.adapter.printed:
+        return loss_of(adapted.printed_by(model, X, Y), "`printed` names")
+    return loss_of(adapted.adapter.stated_loss(model, X, Y), "`stated_loss` returned")
 
 
 def _answer(adapted: Adapted, depth: int, arrays: Arrays, times: float = 1.0) -> _Answer:

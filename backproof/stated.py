@@ -92,19 +92,21 @@ def problems_in(adapter: Adapter, arrays: Arrays) -> list[str]:
 
 
 def states_loss(adapter: Adapter) -> bool:
-    return type(adapter).stated_loss is not Adapter.stated_loss
+    return bool(adapter.printed) or type(adapter).stated_loss is not Adapter.stated_loss
 
 
-def loss_in(adapter: Adapter, model: Any, X: Any, Y: Any) -> float:
-    """The loss that is stated. Raises AdapterError where it is no number."""
-    value = adapter.stated_loss(model, X, Y)
+def loss_of(value: Any, said: str) -> float:
+    """The loss that is stated. said: how a sentence about it begins.
+
+    Raises AdapterError where it is no number.
+    """
     try:
         number = np.asarray([] if value is None else value, dtype=np.float64)
     except (TypeError, ValueError):
         number = np.asarray([])
     if number.size != 1:
         got = "None" if value is None else f"a {type(value).__name__}"
-        raise AdapterError(f"`stated_loss` returned {got}, expected one number")
+        raise AdapterError(f"{said} {got}, expected one number")
     return float(number.reshape(()))
 
 
