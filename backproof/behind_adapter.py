@@ -297,7 +297,7 @@ def has_function(path: str) -> bool:
 
 def _may_give(module: str, folder: Path) -> bool:
     """Whether `from module import *` may bring a `backprop`; NumPy's and Python's own do not."""
-    beside = folder / f"{module}.py"
+    beside = folder.joinpath(*module.split(".")).with_suffix(".py")
     if beside.is_file():
         return "backprop" in source_of(beside)
     return module.partition(".")[0] not in {*sys.stdlib_module_names, *_WITHOUT_IT}

@@ -10,7 +10,9 @@ from typing import Any
 _INPUT = r"xs?|x\w?|x(batch|data|in)|inputs?|input\w*|data|features?|samples?|train(ing)?(x|inputs?|data)|xtrain|images?|a0|vector"  # noqa: E501
 _LABEL = r"ys?|y\w?|targets?|target\w*|labels?|ts?|expected\w*|desired\w*|ytrue|ytrain|yonehot|train(ing)?(y|outputs?|labels?|targets?)|ybatch|correct\w*|d|answers?"  # noqa: E501
 RATE = r"lr|lrate|learningrate|alpha|alfa|eta|rate|stepsize|learnrate|learn|learning"
-ROUNDS = r"epochs?|iterations?|niter|numepochs|numiterations?|maxiter|iters?|nepochs?|rounds"
+ROUNDS = (
+    r"epochs?|iterations?|niter|numepochs|numiterations?|numiters?|maxiter|iters?|nepochs?|rounds"
+)
 # What is no part of the loss of a case is switched off: L2, dropout.
 OFF = r"(l2|l1|reg|regulari[sz]ation|lambda|lambd|lam|lmbda|weightdecay|dropout|dropoutrate|droprate)(reg|lambda|param|parameter|strength|rate|factor|coefficient|penalty|prob)?"  # noqa: E501
 KEPT = r"keep(prob|rate|probability)"

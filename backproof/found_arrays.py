@@ -194,6 +194,10 @@ _BIAS = re.compile(
 )
 
 
+def is_called_bias(path: str) -> bool:
+    return _BIAS.search(path.lower()) is not None
+
+
 def general(paths: Sequence[str]) -> str | tuple[str, ...]:
     """One path for all layers where they differ by a number only."""
     for count, start in (("{l}", 1), ("{i}", 0), ("{2i}", 0)):

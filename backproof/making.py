@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
+from types import ModuleType
 from typing import Any
 
 from backproof.called import FACTOR, KEPT, OFF, RATE, ROUNDS, is_input, is_label, required
@@ -37,13 +38,17 @@ _SPELT = {
 }
 
 
-def options_in(tree: ast.Module) -> dict[str, str]:
-    """{"leaky_relu": "LeakyReLU"}: activations that the text has names for, ours and its own."""
+def options_in(tree: ast.Module, module: ModuleType) -> dict[str, str]:
+    """{"leaky_relu": "LeakyReLU"}: activations that the text, or a table that it imports, has names
+    for, ours and its own."""
     texts = [
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 25
     ]
+    for table in vars(module).values():
+        if isinstance(table, dict) and all(map(callable, table.values())):
+            texts += [name for name in table if isinstance(name, str)]
     found = dict[str, str]()
     for ours, spelt in _SPELT.items():
         for text in texts:
@@ -130,7 +135,7 @@ def _made_of(parameter: inspect.Parameter, left: dict[str, list[str]], spelt: bo
         return None if free and not default else "0"
     if re.fullmatch(KEPT, plain):
         return "1"
-    if spelt and re.fullmatch(_ACTIVATION, plain) and not callable(default):
+    if spelt and re.fullmatch(_ACTIVATION, plain) and not (free and callable(default)):
         several = plain.endswith("s") or isinstance(default, list | tuple)
         return "list(net.activations)" if several else "net.hidden"
     for place, word in _PLACES.items():

@@ -47,6 +47,13 @@ def asked(adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Net, Arrays, Any,
     return adapted.net_of(question, arrays, X, Y), arrays, X, Y
 
 
+def answer_of(adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Arrays, Array]:
+    """The same arrays, and all that the program gives for them in one vector."""
+    W, b = adapted.parameters(*asked(adapted, net, arrays))
+    both = [each for pair in zip(W, b, strict=True) for each in pair if each is not None]
+    return arrays, np.concatenate([np.ravel(each) for each in both])
+
+
 def lively(arrays: Arrays, turn: int) -> Arrays:
     """Numbers of both signs and of some size: near 0 all formulas look alike, and a rectifier whose
     units are all above 0 is like a leaky one. turn: others each time"""

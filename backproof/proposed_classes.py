@@ -4,13 +4,16 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 from backproof.called import is_rate
-from backproof.found_arrays import Leaf, Places, chain_of, general, leaves_of, places_in
-from backproof.making import makes, options_in, starters
+from backproof.found_arrays import Places, chain_of, general, leaves_of, places_in
+from backproof.making import makes, starters
+from backproof.names import MAX_WIDTH
 from backproof.probe_nets import WIDTHS
 from backproof.proposal import Proposal
+from backproof.proposed_loops import any_size, in_methods, without_data
 
 _PROBE = WIDTHS[:3]
 # np.zeros((n, 10)), np.eye(3)[y]: as many classes as are written there.
@@ -27,15 +30,15 @@ def methods_of(cls: type) -> dict[str, Callable[..., Any]]:
 
 
 def class_candidates(
-    cls: type, tree: ast.Module, source: str, named: Callable[[str, dict[str, Any], str], Proposal],
-    made_by: Callable[[Proposal], Any],
+    cls: type, source: str, options: dict[str, str],
+    named: Callable[[str, dict[str, Any], str], Proposal], made_by: Callable[[Proposal], Any],
 ) -> Iterator[tuple[Proposal, Any]]:  # fmt: skip
     """Proposals without a `run`, each with a model that it makes.
 
+    options: of activations, as `options_in` says
     named: a proposal of this name, with these attributes, that makes a net so
     made_by: the model that a proposal makes; None where it makes none
     """
-    options = options_in(tree)
     several = dict.fromkeys(int(found) for found in _CLASSES.findall(source))
     for given in dict.fromkeys(makes(cls, options)):
         made = f"self.module.{cls.__name__}({given})"
@@ -48,6 +51,22 @@ def class_candidates(
                     if outputs == 2:
                         del found[0].fields["outputs"]
                     yield found
+
+
+def looped_candidates(
+    cls: type, tree: ast.Module, module: ModuleType, options: dict[str, str],
+    named: Callable[[str, dict[str, Any], str], Proposal], made_by: Callable[[Proposal], Any],
+) -> Iterator[Proposal]:  # fmt: skip
+    """Of a class that makes its weights and trains them in one method: proposals of its loop."""
+    for given in dict.fromkeys(makes(cls, options)):
+        made = f"self.module.{cls.__name__}({given})"
+        for hidden in _hidden(given, options):
+            proposal = named(f"Of{cls.__name__}", hidden, made)
+            model = made_by(proposal)
+            if model is not None:
+                for fields, places in in_methods(cls, tree, module, model):
+                    more = proposal.fields | fields | fields_of(places)
+                    yield replace(proposal, fields=more)
 
 
 # Activations of the output, and a loss that each may have.
@@ -79,12 +98,10 @@ def _between(options: dict[str, str]) -> list[str]:
     return [ours for ours in options if ours not in ("identity", "softmax")]
 
 
-def others(proposal: Proposal, tree: ast.Module) -> Iterator[str]:
+def others(proposal: Proposal, options: dict[str, str]) -> Iterator[str]:
     """What else a net of the proposal may have between its layers."""
     if "net.hidden" in proposal.make or "net.activations" in proposal.make:
-        yield from (
-            each for each in _between(options_in(tree)) if each != proposal.fields["hidden"]
-        )
+        yield from (each for each in _between(options) if each != proposal.fields["hidden"])
 
 
 def _found(
@@ -100,33 +117,26 @@ def _found(
         sizes = _PROBE if "depths" in proposal.fields else _PROBE[:2]
         widths: tuple[int, ...] = (*sizes, outputs)
         fields: dict[str, Any] = {}
-        if proposal.make.endswith("()"):
+        free = False  # arrays of any size may stand where the weights are
+        if "net.widths" not in proposal.make and "net.X" not in proposal.make:
             widths = chain_of(leaves)
             fields = {"widths": widths, "outputs": None}
+            if max(widths, default=0) > MAX_WIDTH:
+                fields, free = {"outputs": widths[-1]}, True
         elif "net.X" in proposal.make:
-            leaves = [leaf for leaf in leaves if leaf.shape not in _DATA]
-            found = chain_of(leaves)
-            fields = {} if found in ((), widths) else _any_size(leaves, found)
-            widths = found
+            leaves = without_data(leaves)
+            own = chain_of(leaves)
+            free, widths = own != widths, own
         rates = [leaf.path for leaf in leaves if leaf.shape == () and is_rate(leaf.path)]
         if rates and "net.alpha" not in proposal.make:
             fields["rate"] = rates[0]
         places = list(places_in(leaves, widths))[:3] if widths else []
         for each in places:
-            more = proposal.fields | fields | fields_of(each)
+            sized = any_size(leaves, each, widths) if free else {}
+            more = proposal.fields | fields | sized | fields_of(each)
             yield replace(begun, fields=more), model
         if places:
             return
-
-
-# The shapes of the data of a probe: instances one per row or per column.
-_DATA = {(3, size) for size in (WIDTHS[0], 2, 1)} | {(size, 3) for size in (WIDTHS[0], 2, 1)}
-
-
-def _any_size(leaves: list[Leaf], widths: tuple[int, ...]) -> dict[str, Any]:
-    """Of a class that has its own number of hidden units: arrays of any size may stand there."""
-    rows = any(leaf.shape == widths[:2] for leaf in leaves)
-    return {"layout": "in, out" if rows else "out, in"}
 
 
 def fields_of(places: Places) -> dict[str, Any]:

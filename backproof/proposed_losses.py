@@ -4,13 +4,16 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backproof.adapted import Adapted
 from backproof.called import FORWARD, OFF, arguments, is_label, required
+from backproof.hurrying import hurried
 from backproof.probe_nets import probe_of
+from backproof.proposal import Proposal
 from backproof.shown_numbers import labels_of
 
 _LOSS = re.compile(
@@ -80,10 +83,15 @@ def _given(function: Callable[..., Any]) -> Iterator[str]:
             yield "Y" if is_label(parameter.name) and "pred" not in plain else "out"
 
 
-def is_output(adapted: Adapted) -> bool:
-    """Whether what `run` gives has the shape of the net's output, Y's. Raises what it raises."""
-    net, arrays, X, Y = probe_of(adapted)
-    model = adapted.model_of(net)
-    adapted.set(model, arrays)
-    rows = labels_of(arrays.Y, adapted.adapter.batch, lists=False)
-    return np.shape(adapted.adapter.run(model, X, Y)) == np.shape(rows)
+def gives_output(adapted_by: Callable[[Proposal], Adapted], proposal: Proposal, text: str) -> bool:
+    """Whether what a text gives has the shape of the net's output, Y's."""
+    try:
+        with hurried(0.5):
+            adapted = adapted_by(replace(proposal, run=(f"return {text}",)))
+            net, arrays, X, Y = probe_of(adapted)
+            model = adapted.model_of(net)
+            adapted.set(model, arrays)
+            rows = labels_of(arrays.Y, adapted.adapter.batch, lists=False)
+            return np.shape(adapted.adapter.run(model, X, Y)) == np.shape(rows)
+    except BaseException:
+        return False

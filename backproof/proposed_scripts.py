@@ -14,8 +14,7 @@ import numpy as np
 
 from backproof.called import is_input, is_label, is_rate
 from backproof.found_arrays import Leaf, chain_of, places_in
-from backproof.hurrying import hurried
-from backproof.proposed_loops import numbers_for
+from backproof.proposed_loops import numbers_for, run_above
 from backproof.scripts import defined_before, functions_around
 
 _ASSIGNED = re.compile(r"(\w+)\s*=\s*(\d*\.?\d+(?:e[-+]?\d+)?)", re.IGNORECASE)
@@ -165,15 +164,5 @@ def _begun(tree: ast.Module, loop: ast.stmt, module: ModuleType, path: Path) -> 
     for function in around:
         known |= numbers_for(function)
         above += defined_before(function, loop)
-    for statement in above if around else tree.body:
-        if statement.lineno >= loop.lineno or isinstance(statement, ast.For | ast.While):
-            break
-        try:
-            with hurried(0.5):
-                code = compile(
-                    ast.fix_missing_locations(ast.Module([statement], [])), str(path), "exec"
-                )
-                exec(code, known)
-        except BaseException:
-            continue
+    run_above(above if around else tree.body, loop, known)
     return known

@@ -16,30 +16,34 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from backproof.adapted import Adapted
-from backproof.adapters import Adapter, Net
+from backproof.adapters import Adapter
 from backproof.blaming import Step, raised_inside
 from backproof.called import returned_names, runs_of
-from backproof.case import Arrays
-from backproof.drawing import Array
 from backproof.found_arrays import chain_of, general, leaves_of, places_in
 from backproof.guessed_claims import among, combinations_in, named_claims, reproduced, told_by
 from backproof.hurrying import hurried
+from backproof.making import options_in
 from backproof.paths import numbered
 from backproof.probe_nets import probe_of
-from backproof.proposal import MOST_TAKEN, Proposal, adapter_source, length_of, takes
-from backproof.proposed_batches import asked, is_one_by_one, lively
-from backproof.proposed_classes import class_candidates, fields_of, methods_of, others
+from backproof.proposal import MOST_TAKEN, Proposal, adapter_source, length_of, of_weights, takes
+from backproof.proposed_batches import answer_of, is_one_by_one, lively
+from backproof.proposed_classes import (
+    class_candidates,
+    fields_of,
+    looped_candidates,
+    methods_of,
+    others,
+)
 from backproof.proposed_layers import layer_candidates
-from backproof.proposed_losses import is_output, loss_texts
+from backproof.proposed_losses import gives_output, loss_texts
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
 from backproof.smoking import problems_of
 from backproof.telling import told
 
 _LINES = 10
+_LARGEST = 3000  # numbers of a net, each of which is moved for a difference
 _SECONDS = 8.0  # for the whole search
 _PATIENCE = 0.5  # for one call of the learner's code
 _BATCHES = ("rows", "columns", "single column", "single", "single row")
@@ -77,20 +81,10 @@ def propose(
     most = max(each[0] for each in kept)
     best = next((each for each in kept if each[:2] == (most, True)), None)
     best = best or next(each for each in kept if each[0] == most)
-    chosen = search.biased(_of_weights(best, kept))
+    chosen = search.biased(of_weights(best, kept))
     _, certain = search.claimed(chosen)
     chosen = search.widened(chosen)
     return search.deepened(search.stating(chosen) if certain else chosen)
-
-
-def _of_weights(best: tuple[int, bool, Proposal], kept: list[tuple[int, bool, Proposal]]
-                ) -> Proposal:  # fmt: skip
-    """New weights look like a gradient that fits nothing; where they fit as weights, they are."""
-    for _, certain, other in kept:
-        if certain and not best[1] and other.run == best[2].run:
-            if (best[2].fields.get("gives"), other.fields.get("gives")) == ("gradient", "weights"):
-                return other
-    return best[2]
 
 
 def adapted_by(
@@ -119,6 +113,7 @@ class _Search:
         self.until = time.monotonic() + _SECONDS
         self.combinations = combinations_in(source)
         self.tree = ast.parse(source)
+        self.options = options_in(self.tree, module)
         self.returned = returned_names(self.tree)
 
     def candidates(self) -> Iterator[Proposal]:
@@ -193,13 +188,16 @@ class _Search:
         return Proposal(name, self._claims() | fields | self.fixed, make, run=run)
 
     def _of_class(self, cls: type) -> Iterator[Proposal]:
-        for proposal, model in class_candidates(
-            cls, self.tree, self.source, self._named, self._model
-        ):
+        proposal = None
+        given = self.options, self._named, self._model
+        for proposal, model in class_candidates(cls, self.source, *given):
             methods = {name: getattr(model, name) for name in methods_of(cls)}
             has_data = "net.X" in proposal.make
             runs = list(runs_of(methods, "model.", self.returned, has_data=has_data))
             yield from self._called(proposal, runs)
+        if proposal is None:
+            for looped in looped_candidates(cls, self.tree, self.module, *given):
+                yield from self._called(looped, [()])
 
     def _claims(self) -> dict[str, Any]:
         return dict(zip(("hidden", "output", "loss"), self.combinations[0], strict=True))
@@ -310,7 +308,9 @@ class _Search:
             with hurried(4 * _PATIENCE):
                 adapted = self.adapted(proposal)
                 net, tame, *_ = probe_of(adapted)
-                answers = [self._answer(adapted, net, lively(tame, turn)) for turn in range(2)]
+                if sum(W.size for W in tame.weights) > _LARGEST:
+                    return proposal, False
+                answers = [answer_of(adapted, net, lively(tame, turn)) for turn in range(2)]
         except BaseException:
             return proposal, False
         falls = adapted.gives != "gradient"
@@ -320,11 +320,6 @@ class _Search:
         if found is None or named:  # layers have names of their own
             return proposal, certain
         return replace(proposal, fields=proposal.fields | named_claims(found)), certain
-
-    def _answer(self, adapted: Adapted, net: Net, arrays: Arrays) -> tuple[Arrays, Array]:
-        W, b = adapted.parameters(*asked(adapted, net, arrays))
-        both = [each for pair in zip(W, b, strict=True) for each in pair if each is not None]
-        return arrays, np.concatenate([np.ravel(each) for each in both])
 
     def one_by_one(self, proposal: Proposal) -> bool:
         """Whether a batch is nothing but its instances, each with an update, or its first one
@@ -361,7 +356,7 @@ class _Search:
     def widened(self, proposal: Proposal) -> Proposal:
         """The same with every activation that its nets may be made with, and work with."""
         hidden = [proposal.fields["hidden"]]
-        for other in others(proposal, self.tree):
+        for other in others(proposal, self.options):
             if self.works(replace(proposal, fields=proposal.fields | {"hidden": other})):
                 hidden.append(other)
         if len(hidden) == 1:
@@ -377,18 +372,12 @@ class _Search:
         owned = {f"model.{name}": getattr(model, name) for name in methods_of(type(model))}
         owned |= {f"self.module.{each.__name__}": each for each in vars(self.module).values()
                   if inspect.isfunction(each)}  # fmt: skip
-        for text in loss_texts(owned, self.source, partial(self._is_output, proposal)):
+        is_output = partial(gives_output, self.adapted, proposal)
+        for text in loss_texts(owned, self.source, is_output):
             stated = replace(proposal, stated_loss=text)
             if length_of(adapter_source(stated)) <= _LINES and self.works(stated):
                 return stated
         return proposal
-
-    def _is_output(self, proposal: Proposal, text: str) -> bool:
-        try:
-            with hurried(_PATIENCE):
-                return is_output(self.adapted(replace(proposal, run=(f"return {text}",))))
-        except BaseException:
-            return False
 
     def deepened(self, proposal: Proposal) -> Proposal:
         """The same for other depths where it works there, with the numbers of its own rate."""
