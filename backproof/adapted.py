@@ -243,7 +243,8 @@ class Adapted:
                 raise
             there = fresh
             self._made_here.add((texts, layer))
-        if (texts, layer) in self._made_here:  # for another net, before
+        named = bool(self.adapter.layout) and array.ndim == 2
+        if named or (texts, layer) in self._made_here:  # for another net, before
             there = fresh
         if there.ndim == 0 and array.size == 1:
             stand(model, path, array.reshape(()))

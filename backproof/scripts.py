@@ -269,6 +269,14 @@ class _Nothing:
     def __getitem__(self, at: object) -> "_Nothing":
         return self
 
+    def __add__(self, text: object) -> object:  # Fore.RED + "loss": the text without its colour
+        return text
+
+    __radd__ = __add__
+
+    def __str__(self) -> str:
+        return ""
+
     def __enter__(self) -> "_Nothing":
         return self
 

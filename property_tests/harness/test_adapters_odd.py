@@ -6,6 +6,7 @@ import pytest
 
 from backproof.errors import TargetError
 from backproof.target import Target
+from property_tests.check_run import Request, check
 from property_tests.harness.net_styles_too import HEAD, SQUARES, Style
 from property_tests.harness.test_adapters import case_of, written
 from property_tests.trying import Trial
@@ -123,7 +124,7 @@ class Net:
         "functions that a package that is not here would compile",
         """\
 import numpy as np
-from no_such_compiler import jit
+from no_such_compiler import Colour, jit
 
 @jit(nopython=True)
 def sigmoid(z):
@@ -137,6 +138,7 @@ def step(X, Y, W, V, rate):
     h = sigmoid(X @ W)
     o = sigmoid(h @ V)
     d = (o - Y) * slope(o)
+    print(Colour.RED + "one step" + Colour.OFF)
     return W - rate * X.T @ (d @ V.T * slope(h)), V - rate * h.T @ d
 """,
         f"""\
@@ -185,3 +187,42 @@ def test_a_size_that_does_not_fit_says_what_to_write(tmp_path: Path) -> None:
         found = Trial(target).of(case_of(style))
     assert found.status == "error"
     assert "has shape (5, 784), expected (3, 5) or (5, 3); name its `layout`" in found.message
+
+
+def test_a_layout_that_is_named_is_held_whatever_stands_there(tmp_path: Path) -> None:
+    """Weights that are made (in, out) and used as (out, in): right where the sizes are alike."""
+    path = tmp_path / "net.py"
+    path.write_text(
+        HEAD
+        + """\
+class Net:
+    def __init__(self, k, j, m):
+        self.V, self.W = np.random.rand(k, j), np.random.rand(j, m)
+
+    def train(self, X, Y, rate):
+        H = sigmoid(self.V @ X)
+        O = sigmoid(self.W @ H)
+        D = (O - Y) * O * (1 - O)
+        E = self.W.T @ D * H * (1 - H)
+        self.W = self.W - rate * D @ H.T
+        self.V = self.V - rate * E @ X.T
+"""
+    )
+    (tmp_path / "net_adapter.py").write_text(
+        f"""\
+from backproof.adapters import Adapter
+
+class OfNet(Adapter):
+    {SQUARES}
+    batch, layout, W, bias = "columns", "out, in", ("V", "W"), "none"
+
+    def make(self, net):
+        return self.module.Net(*net.widths)
+
+    def run(self, model, X, Y):
+        model.train(X, Y, self.net.alpha)
+"""
+    )
+    with Target(str(path)) as target:
+        assert target.smoke() == []
+    assert check(Request(str(path)))[0].exit_code == 0
