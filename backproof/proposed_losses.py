@@ -14,6 +14,7 @@ from backproof.called import FORWARD, OFF, arguments, is_label, required
 from backproof.hurrying import hurried
 from backproof.probe_nets import probe_of
 from backproof.proposal import Proposal
+from backproof.proposed_batches import asked, lively
 from backproof.shown_numbers import labels_of
 
 _LOSS = re.compile(
@@ -95,3 +96,30 @@ def gives_output(adapted_by: Callable[[Proposal], Adapted], proposal: Proposal, 
             return np.shape(adapted.adapter.run(model, X, Y)) == np.shape(rows)
     except BaseException:
         return False
+
+
+def gives_negative(adapted_by: Callable[[Proposal], Adapted], proposal: Proposal) -> bool:
+    """Whether its forward pass gives numbers below 0, as no rectifier at the output does."""
+    try:
+        with hurried(0.5):
+            adapted = adapted_by(proposal)
+            net, tame, *_ = probe_of(adapted)
+            net, arrays, X, Y = asked(adapted, net, lively(tame, 0))
+            model = adapted.model_of(net)
+            adapted.set(model, arrays)
+            return any(np.min(output) < 0 for output in _outputs(model, X, np.shape(Y)))
+    except BaseException:
+        return False
+
+
+def _outputs(model: Any, X: Any, shape: tuple[int, ...]) -> Iterator[Any]:
+    """What the forward passes of a model give of X, where that has the shape of its output."""
+    for name in dir(type(model)):
+        if FORWARD.search(name.lower()) and not name.startswith("__"):
+            try:
+                output = getattr(model, name)(X)
+                parts = output if isinstance(output, tuple) else (output,)
+                fitting = [each for each in parts if np.shape(each) == shape]
+            except Exception:
+                continue
+            yield from fitting[-1:]  # Z stands before O

@@ -36,7 +36,7 @@ from backproof.proposed_classes import (
     others,
 )
 from backproof.proposed_layers import layer_candidates
-from backproof.proposed_losses import gives_output, loss_texts
+from backproof.proposed_losses import gives_negative, gives_output, loss_texts
 from backproof.proposed_scripts import is_script, rates_in, script_fields
 from backproof.scripts import marked
 from backproof.smoking import problems_of
@@ -316,6 +316,8 @@ class _Search:
         falls = adapted.gives != "gradient"
         named = told_by(proposal.fields)
         combinations = among(self.combinations, proposal)
+        if gives_negative(self.adapted, proposal):
+            combinations = [each for each in combinations if each[1] != "relu"]
         found, certain = reproduced([named] if named else combinations, answers, falls=falls)
         if found is None or named:  # layers have names of their own
             return proposal, certain
@@ -354,7 +356,7 @@ class _Search:
         return proposal
 
     def widened(self, proposal: Proposal) -> Proposal:
-        """The same with every activation that its nets may be made with, and work with."""
+        """The same with every activation that its nets may be made with."""
         hidden = [proposal.fields["hidden"]]
         for other in others(proposal, self.options):
             if self.works(replace(proposal, fields=proposal.fields | {"hidden": other})):
@@ -390,7 +392,7 @@ class _Search:
         return proposal
 
 
-# Arrays of a third layer, by name, and of no fourth.
+# Arrays of a third layer, and of no fourth.
 _THREE = re.compile(r"\b[wW](eights?)?_?3\b(?![\s\S]*\b[wW](eights?)?_?4\b)")
 _CLASSES = re.compile(
     r"arange|one_?hot|argmax|astype\(int|eye\(|\[[^\]\n]+,[^\]\n]+\]\s*-?=\s*1\b", re.IGNORECASE

@@ -165,3 +165,38 @@ def test_who_prints_another_loss_than_the_one_descended_is_told_unasked(
     first = check(Request(str(path)))[0].first_broken
     assert first is not None
     assert (first.check.id, first.status) == ("loss.stated", "fail")
+
+
+def test_a_derivative_of_what_the_forward_pass_has_not_is_no_claim(tmp_path: Path) -> None:
+    """The slope of a rectifier after a plain output: right for a net that this one is not."""
+    path = tmp_path / "net.py"
+    path.write_text(
+        """\
+import numpy as np
+
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W1, self.b1 = np.random.rand(n_in, n_hidden), np.zeros((1, n_hidden))
+        self.W2, self.b2 = np.random.rand(n_hidden, n_out), np.zeros((1, n_out))
+
+    def relu(self, z):
+        return np.maximum(0, z)
+
+    def forward(self, X):
+        self.h = self.relu(X @ self.W1 + self.b1)
+        return self.h @ self.W2 + self.b2
+
+    def backward(self, X, y, output, lr):
+        d = (output - y) * (output > 0)
+        e = d @ self.W2.T * (self.h > 0)
+        self.W1, self.b1 = self.W1 - lr * X.T @ e, self.b1 - lr * e.sum(axis=0, keepdims=True)
+        self.W2, self.b2 = self.W2 - lr * self.h.T @ d, self.b2 - lr * d.sum(axis=0, keepdims=True)
+
+    def train(self, X, y, epochs, learning_rate):
+        for _ in range(epochs):
+            self.backward(X, y, self.forward(X), learning_rate)
+"""
+    )
+    first = check(Request(str(path)))[0].first_broken
+    assert first is not None
+    assert first.status == "fail"
