@@ -20,7 +20,7 @@ from backproof.checked import Checked, CheckResult
 from backproof.errors import BackproofError, TargetError
 from backproof.exact_arithmetic import Balls, NotExactly
 from backproof.grades import Judged, NetMarks
-from backproof.gradients import Failure, Gradients
+from backproof.gradients import Failure, Gradients, Steps
 from backproof.program import PREFIX
 from backproof.target import Limits, Target
 from backproof.tokens import case_of
@@ -79,6 +79,12 @@ class Timed(Target):
 
     def exactly(self, case: Case, bits: int, widened: bool) -> Balls | NotExactly | Failure:
         return self._is_up() or super().exactly(case, bits, widened)
+
+    def stated_loss(self, case: Case) -> float | Failure:
+        return self._is_up() or super().stated_loss(case)
+
+    def steps(self, case: Case, count: int) -> Steps | Failure:
+        return self._is_up() or super().steps(case, count)
 
 
 def judge(job: Job, widened: dict[str, str]) -> Judged:
