@@ -8,7 +8,7 @@ The file is loaded in a child process. A child that loops or dies is replaced, a
 is asked as if nothing had happened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,27 +204,26 @@ class Target:
 
     def stated_loss(self, case: Case) -> float | Failure:
         """The loss that a program behind an adapter says it descends (`Adapter.stated_loss`)."""
-        assert isinstance(self._line, Line)
-        try:
-            answer = self._line.stated_loss(case)
-        except Died as died:
-            return Failure(died.status, died.message)
-        if answer.kind != "loss":
-            return Failure("error", answer.fields["message"])
-        return float(answer.arrays["value"][0])
+        answer = self._of_adapter(lambda line: line.stated_loss(case), "loss")
+        return answer if isinstance(answer, Failure) else float(answer.arrays["value"][0])
 
     def steps(self, case: Case, count: int) -> Steps | Failure:
         """One model, built once, its weights set once, stepped `count` times."""
-        assert isinstance(self._line, Line)
-        try:
-            answer = self._line.steps(case, count)
-        except Died as died:
-            return Failure(died.status, died.message)
-        if answer.kind != "stepped":
-            return Failure("error", answer.fields["message"])
+        answer = self._of_adapter(lambda line: line.steps(case, count), "stepped")
+        if isinstance(answer, Failure):
+            return answer
         before, moved = (answer.arrays[name].astype(np.float64).T for name in ("before", "moved"))
         names = (tuple(map(str, answer.fields.get(of, ()))) for of in ("resets", "uncalled"))
         return Steps(before, moved, *names)
+
+    def _of_adapter(self, ask: Callable[[Line], Message], kind: str) -> Message | Failure:
+        """The answer of a kind to what only a program behind an adapter is asked."""
+        assert isinstance(self._line, Line)
+        try:
+            answer = ask(self._line)
+        except Died as died:
+            return Failure(died.status, died.message)
+        return answer if answer.kind == kind else Failure("error", answer.fields["message"])
 
     def smoke(self) -> list[str]:
         """What does not work, one sentence each: who is at fault, and what to do; or empty.

@@ -154,9 +154,7 @@ def test_what_may_be_on_the_contract_is_asked_so(tmp_path: Path, parameters: str
         assert target.adapted == ""
 
 
-_PLAIN = """\
-import numpy as np
-
+FUNCTIONS = """\
 def forward(X, W1, b1, W2, b2):
     H = np.tanh(X @ W1 + b1)
     return H @ W2 + b2, H
@@ -166,6 +164,7 @@ def backward(X, Y, cache, out, W2):
     d1 = d2 @ W2.T * (1 - cache**2)
     return X.T @ d1, d1.sum(0), cache.T @ d2, d2.sum(0)
 """
+_PLAIN = "import numpy as np\n\n" + FUNCTIONS
 _CLAIMED = '    hidden, output, loss = "tanh", "identity", "half_squared_error"'
 
 

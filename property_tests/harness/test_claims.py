@@ -9,6 +9,7 @@ import pytest
 
 import backproof
 from backproof.case import Case
+from backproof.checked import CheckResult
 from backproof.claims import inferred_reduction
 from backproof.gradients import Failure, Gradients
 from backproof.target import Target
@@ -258,26 +259,26 @@ def test_a_slope_is_read_off_where_it_cannot_be_given(
         assert target.conventions["slope"].startswith("1/64" if seen == 1 / 64 else f"{seen:g} in")
 
 
+def climbed(folder: Path, backward: str) -> dict[str, CheckResult]:
+    """What is found of a net with a slope of 0.01 forward and another one backward."""
+    path = folder / "net.py"
+    path.write_text(LEAKY.format(slope="0.01", backward=backward, **_SQUARED))
+    with Target(str(path)) as target:
+        return {result.check.id: result for result in Climb(target).results()}
+
+
 @pytest.mark.parametrize(("backward", "status"), [("0.01", "pass"), ("0.02", "fail")])
 def test_a_derivative_is_held_to_the_slope_of_its_own_forward_pass(
     tmp_path: Path, backward: str, status: str
 ) -> None:
-    path = tmp_path / "net.py"
-    path.write_text(LEAKY.format(slope="0.01", backward=backward, **_SQUARED))
-    with Target(str(path)) as target:
-        results = {result.check.id: result.status for result in Climb(target).results()}
-    assert results["activation.leaky_relu"] == status
+    assert climbed(tmp_path, backward)["activation.leaky_relu"].status == status
 
 
 @pytest.mark.parametrize(("backward", "status"), [("0.01", "pass"), ("0.010000001", "close")])
 def test_a_slope_that_is_no_float32_is_right_in_single_precision_as_it_is_written(
     tmp_path: Path, backward: str, status: str
 ) -> None:
-    path = tmp_path / "net.py"
-    path.write_text(LEAKY.format(slope="0.01", backward=backward, **_SQUARED))
-    with Target(str(path)) as target:
-        results = {result.check.id: result for result in Climb(target).results()}
-    single = results["extremes.float32"]
+    single = climbed(tmp_path, backward)["extremes.float32"]
     assert (single.status, single.judged_by) == (status, "exact arithmetic")
 
 

@@ -10,20 +10,11 @@ from backproof.target import Target
 from backproof.tokens import case_of
 from property_tests.check_run import Request, check
 from property_tests.harness.test_adapters import HEAD
+from property_tests.harness.test_adapters_proposed import FUNCTIONS
 from property_tests.planted import EXAMPLE
 from property_tests.trying import Trial
 
 COMMANDS = ["%matplotlib inline\n", "!pip install numpy\n", "import numpy as np\n"]
-FUNCTIONS = """\
-def forward(X, W1, b1, W2, b2):
-    H = np.tanh(X @ W1 + b1)
-    return H @ W2 + b2, H
-
-def backward(X, Y, cache, out, W2):
-    d2 = out - Y
-    d1 = d2 @ W2.T * (1 - cache**2)
-    return X.T @ d1, d1.sum(0), cache.T @ d2, d2.sum(0)
-"""
 ENDLESS = "data = np.random.rand(3, 2)\nwhile True:\n    data = data + 1"
 ADAPTER = f"""\
 {HEAD}    hidden, output, loss = "tanh", "identity", "half_squared_error"
